@@ -1,0 +1,4 @@
+//! Seaworthy scores how ready a Kubernetes cluster is.
+#![warn(missing_docs)]
+
+pub mod model;

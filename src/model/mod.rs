@@ -1,0 +1,24 @@
+//! The nouns that every other module shares. This module imports nothing of ours.
+
+mod inventory;
+mod kind;
+mod problem;
+mod projection;
+mod tree;
+mod untrusted;
+mod verdict;
+mod words;
+
+pub use inventory::{
+    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable,
+    UnreadableCause,
+};
+pub use kind::{GroupKind, KindQuery, KindSyntax};
+pub use problem::{Problem, Severity as ProblemSeverity};
+pub use projection::Projection;
+pub use tree::{Map, Node};
+pub use untrusted::Untrusted;
+pub use verdict::{
+    Evidence, Fraction, Outcome, Reason, RuleVerdicts, Subject, SubjectId, Verdict, Verdicts,
+};
+pub use words::{Aggregate, Category, Effort, RuleId, Severity, ThemeId, UnknownWord};

@@ -1,0 +1,69 @@
+//! What rules are worth: weights, budgets, levels, parameters, waivers.
+//!
+//! A scorecard is data: it holds no expression. It is checked against the rules it scores.
+
+mod check;
+mod file;
+mod load;
+mod waiver;
+
+use std::collections::BTreeMap;
+
+pub use file::schema;
+pub use load::{embedded_names, load};
+pub use waiver::{Waiver, load_waivers};
+
+use crate::model::{Category, Fraction, Node, RuleId, ThemeId};
+
+/// A scorecard, as meant: inheritance resolved, checked against the rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scorecard {
+    /// Name, equal to the file's stem for embedded ones.
+    pub name: String,
+    /// Version of the scorecard itself.
+    pub version: String,
+    /// What it is for, in a sentence or two.
+    pub description: String,
+    /// Weight and themes of each category.
+    pub categories: BTreeMap<Category, CategoryBudget>,
+    /// Profile whose parameter values hold unless another is asked for.
+    pub profile: String,
+    /// Parameter values that win over the profile's, by rule and name.
+    pub params: BTreeMap<RuleId, BTreeMap<String, Node>>,
+    /// Levels, the lowest first.
+    pub levels: Vec<Level>,
+    /// The best level each profile can give, for profiles too lenient for the best ones.
+    pub ceilings: BTreeMap<String, String>,
+    /// Score that plans aim at unless told otherwise.
+    pub target: Fraction,
+    /// SHA-256 of the resolved scorecard, in hex.
+    pub digest: String,
+}
+
+/// A category's weight and how its 100 points are divided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CategoryBudget {
+    /// Weight beside the other categories.
+    pub weight: u32,
+    /// Points per theme in the order of the file; they sum to 100.
+    pub themes: Vec<(ThemeId, u32)>,
+}
+
+/// A level and its gates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Name, such as `Production-ready`.
+    pub name: String,
+    /// Least score, 0 to 100.
+    pub min_score: Fraction,
+    /// Least score of each category, 0 to 100.
+    pub min_category: Option<Fraction>,
+    /// Most open critical gaps.
+    pub max_critical: Option<u32>,
+    /// Most open high gaps.
+    pub max_high: Option<u32>,
+    /// Least coverage, 0 to 1.
+    pub min_coverage: Option<Fraction>,
+    /// The level is called borderline while more than this many critical gaps are open.
+    pub borderline_above_critical: Option<u32>,
+}
