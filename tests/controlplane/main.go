@@ -95,6 +95,9 @@ func runKwok() error {
 	}
 
 	command := kwok.NewCommand(ctx)
+	// cobra would look for a boolean flag --version, and the Kubernetes
+	// components have registered theirs, of another type, for the whole program.
+	command.Version = ""
 	command.PersistentFlags().AddFlagSet(flags)
 	return command.ExecuteContext(ctx)
 }

@@ -30,6 +30,7 @@ mod certificates;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -46,8 +47,8 @@ pub use apply::ApplyReport;
 use binaries::Binaries;
 use certificates::{Authority, Identity};
 
-/// How long a component may take to become ready on a busy machine.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long anything may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Where ports are taken from: below the range that Linux and macOS hand out to
@@ -119,7 +120,7 @@ impl Component {
 /// A running control plane.
 pub struct ControlPlane {
     // Fields are dropped in order: the processes end before their folder goes.
-    processes: Vec<Process>,
+    processes: Mutex<Vec<Process>>,
     options: Options,
     binaries: Binaries,
     files: Files,
@@ -147,8 +148,8 @@ impl ControlPlane {
         let api_port = Port::reserve()?;
         let files = Files::write(folder.path(), api_port.number)?;
 
-        let mut cluster = Self {
-            processes: Vec::new(),
+        let cluster = Self {
+            processes: Mutex::default(),
             options,
             binaries,
             files,
@@ -242,12 +243,12 @@ impl ControlPlane {
         let api = core_api(self.client().await?, "Node", None);
         for i in 0..count {
             let name = format!("{prefix}-{i}");
-            wait_for(&format!("node {name} to be ready"), async || {
+            let ready = || async {
                 let node = api.get_opt(&name).await.ok().flatten();
                 node.is_some_and(|node| condition_is_true(&node.data, "Ready"))
-            })
-            .await
-            .map_err(|error| self.explain(Component::Kwok, &error))?;
+            };
+            self.wait_for(Component::Kwok, &format!("node {name} to be ready"), ready)
+                .await?;
         }
         Ok(())
     }
@@ -278,21 +279,14 @@ impl ControlPlane {
     }
 
     /// Kills the API server, as an outage does: open connections are cut.
-    pub fn stop_apiserver(&mut self) {
-        self.processes
-            .retain(|p| p.component != Component::ApiServer);
+    pub fn stop_apiserver(&self) {
+        self.processes()
+            .retain(|process| process.component != Component::ApiServer);
     }
 
     /// Starts the API server, again after [`Self::stop_apiserver`], on the same
     /// port and data, and waits until it is ready.
-    pub async fn start_apiserver(&mut self) -> Result<()> {
-        if self
-            .processes
-            .iter()
-            .any(|p| p.component == Component::ApiServer)
-        {
-            return Ok(());
-        }
+    pub async fn start_apiserver(&self) -> Result<()> {
         let mut command = self.binaries.command(Component::ApiServer);
         command
             .arg(format!(
@@ -335,27 +329,20 @@ impl ControlPlane {
         }
         command.args(&self.options.api_server_args);
         self.spawn(Component::ApiServer, command)?;
-        self.wait_until_ready().await
-    }
 
-    async fn wait_until_ready(&mut self) -> Result<()> {
         let client = self.client().await?;
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            self.check_alive()?;
-            let request = http::Request::get("/readyz").body(Vec::new())?;
-            match client.request_text(request).await {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() >= deadline => {
-                    let error = anyhow::Error::new(error).context("the API server is not ready");
-                    return Err(self.explain(Component::ApiServer, &error));
-                }
-                Err(_) => sleep(POLL_INTERVAL).await,
+        let ready = || async {
+            let request = http::Request::get("/readyz").body(Vec::new());
+            match request {
+                Ok(request) => client.request_text(request).await.is_ok(),
+                Err(_) => false,
             }
-        }
+        };
+        self.wait_for(Component::ApiServer, "the API server to be ready", ready)
+            .await
     }
 
-    fn start_etcd(&mut self) -> Result<()> {
+    fn start_etcd(&self) -> Result<()> {
         let client_url = format!("http://127.0.0.1:{}", self.etcd_port.number);
         let peer_url = format!("http://127.0.0.1:{}", self.etcd_peer_port.number);
         let mut command = self.binaries.command(Component::Etcd);
@@ -372,7 +359,7 @@ impl ControlPlane {
         self.spawn(Component::Etcd, command)
     }
 
-    async fn start_controller_manager(&mut self) -> Result<()> {
+    async fn start_controller_manager(&self) -> Result<()> {
         let mut command =
             self.controller_command(Component::ControllerManager, &self.files.controller_manager);
         command
@@ -384,24 +371,27 @@ impl ControlPlane {
             .arg("--use-service-account-credentials=true");
         self.spawn(Component::ControllerManager, command)?;
 
-        // Pods need a service account, so this is when a namespace is usable.
-        let accounts = core_api(self.client().await?, "ServiceAccount", Some("default"));
-        wait_for("the default service account", async || {
-            accounts
-                .get_opt("default")
-                .await
-                .is_ok_and(|account| account.is_some())
-        })
-        .await
-        .map_err(|error| self.explain(Component::ControllerManager, &error))
+        self.wait_for_service_account("default").await
     }
 
-    fn start_scheduler(&mut self) -> Result<()> {
+    /// Waits until the controller manager has made a namespace usable: pods need its account.
+    async fn wait_for_service_account(&self, namespace: &str) -> Result<()> {
+        let accounts = core_api(self.client().await?, "ServiceAccount", Some(namespace));
+        let exists = || async {
+            let account = accounts.get_opt("default").await;
+            account.is_ok_and(|account| account.is_some())
+        };
+        let what = format!("the default service account of {namespace}");
+        self.wait_for(Component::ControllerManager, &what, exists)
+            .await
+    }
+
+    fn start_scheduler(&self) -> Result<()> {
         let command = self.controller_command(Component::Scheduler, &self.files.scheduler);
         self.spawn(Component::Scheduler, command)
     }
 
-    fn start_kwok(&mut self) -> Result<()> {
+    fn start_kwok(&self) -> Result<()> {
         let stages = self.folder.path().join("kwok-stages.yaml");
         fs::write(&stages, self.binaries.kwok_stages()?)?;
         let mut command = self.binaries.command(Component::Kwok);
@@ -426,7 +416,7 @@ impl ControlPlane {
         command
     }
 
-    fn spawn(&mut self, component: Component, mut command: Command) -> Result<()> {
+    fn spawn(&self, component: Component, mut command: Command) -> Result<()> {
         // Appended to: after a restart, what led to it is still there.
         let log = File::options()
             .create(true)
@@ -447,27 +437,58 @@ impl ControlPlane {
                     command.get_program()
                 )
             })?;
-        self.processes.push(Process { component, child });
+        self.processes().push(Process { component, child });
         Ok(())
     }
 
-    fn check_alive(&mut self) -> Result<()> {
-        for process in &mut self.processes {
+    /// Polls until `holds`; fails when a component ends meanwhile, or after the
+    /// deadline with what the `responsible` component logged last.
+    async fn wait_for<Answer>(
+        &self,
+        responsible: Component,
+        what: &str,
+        holds: impl Fn() -> Answer,
+    ) -> Result<()>
+    where
+        // An `AsyncFn` would keep callers' futures from being Send.
+        Answer: Future<Output = bool>,
+    {
+        let deadline = Instant::now() + DEADLINE;
+        while !holds().await {
+            self.check_alive()?;
+            if Instant::now() >= deadline {
+                let seconds = DEADLINE.as_secs();
+                return Err(self.failure(responsible, &format!("waited {seconds} s for {what}")));
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        for process in self.processes().iter_mut() {
             if let Some(status) = process.child.try_wait()? {
                 let component = process.component;
-                let error = anyhow::anyhow!("{} ended with {status}", component.name());
-                return Err(self.explain(component, &error));
+                let what = format!("{} ended with {status}", component.name());
+                return Err(self.failure(component, &what));
             }
         }
         Ok(())
     }
 
-    fn explain(&self, component: Component, error: &anyhow::Error) -> anyhow::Error {
+    fn failure(&self, component: Component, what: &str) -> anyhow::Error {
         anyhow::anyhow!(
-            "{error:#}\nthe last lines that {} logged:\n{}",
+            "{what}; the last lines that {} logged:\n{}",
             component.name(),
             self.log_tail(component)
         )
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
+        // A test that panicked while it held the lock left the list whole.
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log_path(&self, component: Component) -> PathBuf {
@@ -640,18 +661,6 @@ fn condition_is_true(object: &Value, condition: &str) -> bool {
         let is_true = |c: &Value| c["type"] == condition && c["status"] == "True";
         conditions.iter().any(is_true)
     })
-}
-
-/// Polls until `holds`, or fails after the start deadline.
-async fn wait_for(what: &str, holds: impl AsyncFn() -> bool) -> Result<()> {
-    let deadline = Instant::now() + START_DEADLINE;
-    while !holds().await {
-        if Instant::now() >= deadline {
-            bail!("waited {} s for {what}", START_DEADLINE.as_secs());
-        }
-        sleep(POLL_INTERVAL).await;
-    }
-    Ok(())
 }
 
 fn flag(name: &str, path: &Path) -> String {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{ControlPlane, condition_is_true, core_api, wait_for};
+use super::{Component, ControlPlane, condition_is_true, core_api};
 
 /// As whom fixtures are applied; one name, so that applying twice changes nothing.
 const FIELD_MANAGER: &str = "seaworthy-tests";
@@ -154,25 +154,25 @@ impl ControlPlane {
         Ok(())
     }
 
-    async fn applier(&self) -> Result<Applier> {
+    async fn applier(&self) -> Result<Applier<'_>> {
         Ok(Applier {
+            cluster: self,
             client: self.client().await?,
             kinds: HashMap::new(),
             namespaces: HashSet::new(),
-            has_controller_manager: self.options.controller_manager,
         })
     }
 }
 
 /// One run's knowledge of the cluster, so that each question is asked once.
-struct Applier {
+struct Applier<'a> {
+    cluster: &'a ControlPlane,
     client: Client,
     kinds: HashMap<GroupVersionKind, Option<(ApiResource, ApiCapabilities)>>,
     namespaces: HashSet<String>,
-    has_controller_manager: bool,
 }
 
-impl Applier {
+impl Applier<'_> {
     async fn apply(&mut self, object: &Value, report: &mut ApplyReport) -> Result<()> {
         let name = describe(object);
         let target = match self.target(object).await? {
@@ -261,18 +261,8 @@ impl Applier {
             .await
             .with_context(|| format!("creating the namespace {name}"))?;
         }
-        if self.has_controller_manager {
-            let accounts = core_api(self.client.clone(), "ServiceAccount", Some(name));
-            wait_for(
-                &format!("the default service account of {name}"),
-                async || {
-                    accounts
-                        .get_opt("default")
-                        .await
-                        .is_ok_and(|account| account.is_some())
-                },
-            )
-            .await?;
+        if self.cluster.options.controller_manager {
+            self.cluster.wait_for_service_account(name).await?;
         }
         Ok(())
     }
@@ -292,11 +282,14 @@ impl Applier {
         if definitions.get_opt(plural_and_group).await?.is_none() {
             return Ok(()); // Reported as rejected.
         }
-        wait_for(&format!("{name} to be established"), async || {
+        let established = || async {
             let current = definitions.get_opt(plural_and_group).await.ok().flatten();
             current.is_some_and(|current| condition_is_true(&current.data, "Established"))
-        })
-        .await?;
+        };
+        let what = format!("{name} to be established");
+        self.cluster
+            .wait_for(Component::ApiServer, &what, established)
+            .await?;
 
         // Discovery lags a little behind the condition.
         let spec = &definition["spec"];
@@ -308,12 +301,14 @@ impl Applier {
                     &text(&version["name"]),
                     &text(&spec["names"]["kind"]),
                 );
-                wait_for(&format!("{name} to be served"), async || {
-                    discover(&self.client, &kind)
-                        .await
-                        .is_ok_and(|served| served.is_some())
-                })
-                .await?;
+                let served = || async {
+                    let served = discover(&self.client, &kind).await;
+                    served.is_ok_and(|served| served.is_some())
+                };
+                let what = format!("{name} to be served");
+                self.cluster
+                    .wait_for(Component::ApiServer, &what, served)
+                    .await?;
             }
         }
         Ok(())
