@@ -1,4 +1,5 @@
 //! Seaworthy scores how ready a Kubernetes cluster is.
 #![warn(missing_docs)]
 
+pub mod cel;
 pub mod model;

@@ -10,8 +10,7 @@ mod verdict;
 mod words;
 
 pub use inventory::{
-    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable,
-    UnreadableCause,
+    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable, UnreadableCause,
 };
 pub use kind::{GroupKind, KindQuery, KindSyntax};
 pub use problem::{Problem, Severity as ProblemSeverity};

@@ -32,7 +32,10 @@ pub struct Map(Box<[(Arc<str>, Node)]>);
 impl Map {
     /// The value of a field.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        let at = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        let at = self
+            .0
+            .binary_search_by(|(name, _)| (**name).cmp(key))
+            .ok()?;
         Some(&self.0[at].1)
     }
 
