@@ -24,7 +24,9 @@ use cel::{
 
 pub use evaluation::{Bindings, Evaluation, Failure};
 pub use reads::FieldReads;
-pub use values::{Boxed, container, int, list, node, record, text};
+pub use values::{
+    Boxed, container, duration, empty_map, int, list, node, owned, record, text, timestamp,
+};
 
 /// Longest expression, in bytes.
 const MAX_LENGTH: usize = 8 * 1024;

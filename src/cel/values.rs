@@ -4,13 +4,19 @@
 //! borrows the tree's bytes. Maps and lists become [`TreeMap`] and [`TreeList`], which look up
 //! their parts when an expression asks for them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use cel::{
     ExecutionError,
     common::{
         traits::{self, Container, Indexer, Iterable, Sizer, Zeroer},
-        types::{CelBool, CelDouble, CelInt, CelNull, CelString, LIST_TYPE, MAP_TYPE, Type},
+        types::{
+            CelBool, CelDouble, CelDuration, CelInt, CelMap, CelMapKey, CelNull, CelString,
+            CelTimestamp, LIST_TYPE, MAP_TYPE, Type,
+        },
         value::{CowVal, Val},
     },
 };
@@ -44,6 +50,43 @@ pub fn text(text: &str) -> Boxed<'_> {
 /// The value of a whole number.
 pub fn int<'a>(number: i64) -> Boxed<'a> {
     Box::new(CelInt::from(number))
+}
+
+/// A map without fields.
+pub fn empty_map<'a>() -> Boxed<'a> {
+    record(Vec::new())
+}
+
+/// A moment.
+pub fn timestamp(moment: jiff::Timestamp) -> Boxed<'static> {
+    let utc = chrono::DateTime::from_timestamp(moment.as_second(), 0).unwrap_or_default();
+    Box::new(CelTimestamp::from(utc.fixed_offset()))
+}
+
+/// A span of time written like `24h` or `1h30m`; nothing if it is not one.
+pub fn duration(text: &str) -> Option<Boxed<'static>> {
+    let span: jiff::SignedDuration = text.parse().ok()?;
+    let span = chrono::TimeDelta::try_seconds(span.as_secs())?;
+    Some(Box::new(CelDuration::from(span)))
+}
+
+/// A value that owns what it stands for, for what is made once and lent to many evaluations.
+pub fn owned(node: &Node) -> Boxed<'static> {
+    match node {
+        Node::Null => Box::new(CelNull),
+        Node::Bool(value) => Box::new(CelBool::from(*value)),
+        Node::Int(value) => Box::new(CelInt::from(*value)),
+        Node::Float(value) => Box::new(CelDouble::from(*value)),
+        Node::String(text) => Box::new(CelString::from(text.to_string())),
+        Node::List(items) => list(items.iter().map(owned).collect()),
+        Node::Map(map) => {
+            let entries = map
+                .iter()
+                .map(|(name, node)| (CelMapKey::from(name.to_owned()), owned(node)));
+            let entries: HashMap<CelMapKey<'static>, Boxed<'static>> = entries.collect();
+            Box::new(CelMap::from(entries))
+        }
+    }
 }
 
 /// A container of a pod spec with the role it plays (`main`, `init`, `sidecar`, `ephemeral`),

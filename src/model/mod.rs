@@ -2,6 +2,7 @@
 
 mod inventory;
 mod kind;
+pub mod known;
 mod problem;
 mod projection;
 mod tree;

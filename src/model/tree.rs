@@ -55,6 +55,15 @@ impl Map {
     }
 }
 
+impl IntoIterator for Map {
+    type Item = (Arc<str>, Node);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
+    }
+}
+
 /// Collects fields in any order; of a repeated name the last one counts, as in JSON.
 impl FromIterator<(Arc<str>, Node)> for Map {
     fn from_iter<I: IntoIterator<Item = (Arc<str>, Node)>>(fields: I) -> Self {
