@@ -2,4 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod cel;
+pub mod evaluate;
 pub mod model;
+pub mod plan;
+pub mod rule;

@@ -157,8 +157,16 @@ impl Expression {
                 _ => ("name", &scope.roots, name.as_str()),
             };
             if !known.contains(name) {
+                let mut span = self.span(node.id);
+                if let Expr::Ident(whole) = &node.expr
+                    && whole.len() > name.len()
+                {
+                    // The parser places `params.x` at its dot.
+                    span.start = span.start.saturating_sub(whole.len() - name.len() - 1);
+                    span.end = (span.start + whole.len()).min(self.source.len());
+                }
                 faults.push(Fault {
-                    span: self.span(node.id),
+                    span,
                     message: format!("unknown {kind} `{name}`"),
                     help: Some(did_you_mean(name, known)),
                 });
