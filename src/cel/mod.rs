@@ -524,12 +524,15 @@ mod tests {
             panic!("a runaway join must fail");
         };
         assert!(message.contains("steps"), "{message}");
-        let doubling = format!(
-            "['{}']{}.size() > 0",
-            "x".repeat(64),
-            ".map(x, x + x)".repeat(24)
-        );
-        assert!(matches!(truth(&doubling), Err(Failure::Failed(_))));
+        let doubling =
+            "['xxxxxxxxxxxxxxxx']".to_owned() + &".map(x, x + x)".repeat(20) + ".size() > 0";
+        let thread = std::thread::Builder::new().stack_size(EVALUATION_STACK);
+        let result = thread
+            .spawn(move || truth(&doubling))
+            .unwrap()
+            .join()
+            .unwrap();
+        assert!(matches!(result, Err(Failure::Failed(_))), "{result:?}");
     }
 
     #[test]
