@@ -9,6 +9,7 @@ mod tree;
 mod untrusted;
 mod verdict;
 mod words;
+pub mod yaml;
 
 pub use inventory::{
     Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable, UnreadableCause,

@@ -9,11 +9,13 @@ use std::{
 use super::{
     Example, Expectation, Param, ParamType, Partial, Relation, RelationKind, Rule, SubjectKind,
     Theme,
-    file::{Key, Source, Value, Written},
 };
 use crate::{
     cel::{Expression, Scope},
-    model::{Aggregate, Category, Fraction, KindQuery, Node, Problem},
+    model::{
+        Aggregate, Category, Fraction, KindQuery, Node, Problem,
+        yaml::{Key, Source, Value, Written},
+    },
 };
 
 /// Longest id of a rule.

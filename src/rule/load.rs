@@ -12,9 +12,14 @@ use include_dir::{Dir, include_dir};
 use super::{
     Rule, RuleSet, Theme,
     check::{Address, check_rule, check_theme},
-    file::{self, MAX_BYTES, Source},
 };
-use crate::model::{Category, Problem, RuleId, ThemeId};
+use crate::model::{
+    Category, Problem, RuleId, ThemeId,
+    yaml::{self, Source},
+};
+
+/// Largest rule file, in bytes.
+const MAX_BYTES: u64 = 256 * 1024;
 
 /// The rules in the program: everything under `rules/` when it was built.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
@@ -130,7 +135,7 @@ impl Loader {
                 self.problems.push(problem.with_help(help));
                 continue;
             };
-            match file::parse(&source) {
+            match yaml::parse(&source) {
                 Ok(written) => parsed.push((path, source, address, written)),
                 Err(problem) => self.problems.push(problem),
             }
@@ -380,13 +385,13 @@ examples:
 
     #[test]
     fn the_schema_describes_the_files_that_load() {
-        let known: Vec<String> = file::schema()["properties"]
+        let known: Vec<String> = crate::rule::schema()["properties"]
             .as_object()
             .unwrap()
             .keys()
             .cloned()
             .collect();
-        let file::Value::Map(entries) = file::parse(&Source {
+        let yaml::Value::Map(entries) = yaml::parse(&Source {
             file: "x".into(),
             text: GOOD.into(),
         })

@@ -1,15 +1,15 @@
-//! Rules: as written ([`file`]), loaded ([`load`]) and checked ([`check`]) into [`Rule`]s.
+//! Rules: loaded ([`mod@load`]) as written and checked ([`check`]) into [`Rule`]s.
 
 mod check;
 mod docs;
-mod file;
 mod load;
+mod schema;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use docs::{catalogue, rule_page};
-pub use file::schema;
 pub use load::{LoadedRules, lint, load};
+pub use schema::schema;
 
 use crate::{
     cel::Expression,
