@@ -199,7 +199,9 @@ fn longest_gap_in_days(cron: &Cron) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::*;
+    use proptest::prelude::*;
+
+    use super::{super::tests::*, *};
 
     #[test]
     fn is_the_longest_gap() {
@@ -251,6 +253,16 @@ mod tests {
             "0 0 1,,2 * *é",
         ] {
             fails(&format!("cronInterval('{schedule}')"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(
+            fields in prop::collection::vec("[*?]|[0-9]{1,6}|[*0-9A-Z/,-]{0,6}|MON-FRI|JAN/3", 5),
+        ) {
+            let gap = longest_gap(&fields.join(" "));
+            prop_assert!(gap.is_none_or(|gap| gap >= TimeDelta::minutes(1)));
         }
     }
 }
