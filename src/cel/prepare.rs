@@ -12,12 +12,18 @@ pub const CHARGE: &str = "@charge";
 pub const EQUAL: &str = "@equal";
 /// See [`CHARGE`].
 pub const REPLACE: &str = "@replace";
+/// See [`CHARGE`].
+pub const MATCHES: &str = "@matches";
+/// See [`CHARGE`].
+pub const DISTINCT: &str = "@distinct";
 
 /// Prepares a whole expression:
 ///
 /// * The range of every comprehension is charged against the step budget.
-/// * Text that grows (`+`, `join`, `replace`, `format`) is charged by its length, so that
-///   doubling a string forty times is an error rather than a terabyte.
+/// * Text and lists that grow (`+`, `join`, `replace`, `format`, …) are charged by their length,
+///   so that doubling a string forty times is an error rather than a terabyte.
+/// * Where the CEL crate is slow (`matches` compiles its pattern on every call, `distinct` compares
+///   all with all), our own function is called.
 /// * `==` between computed values asks both sides, because CEL's own lists do not know ours.
 /// * `params.x` and `variables.x` become one name, and the first step of a field path an index,
 ///   since the interpreter would otherwise try every prefix of the path as a variable name.
@@ -73,7 +79,11 @@ pub fn prepare(mut node: IdedExpr) -> IdedExpr {
                     REPLACE.clone_into(&mut called.func_name);
                     return charged(node);
                 }
-                operators::ADD | "join" | "format" => return charged(node),
+                "matches" => MATCHES.clone_into(&mut called.func_name),
+                "distinct" => DISTINCT.clone_into(&mut called.func_name),
+                operators::ADD | "flatten" | "format" | "join" | "range" | "split" => {
+                    return charged(node);
+                }
                 _ => {}
             }
         }

@@ -20,11 +20,13 @@ use super::{
 const STEPS: u64 = if cfg!(test) { 50_000 } else { 2_000_000 };
 
 /// Bytes of text that count as one step.
-const BYTES_PER_STEP: u64 = 16;
+pub(super) const BYTES_PER_STEP: u64 = 16;
 
 thread_local! {
     /// Steps left to the evaluation that runs on this thread.
     static LEFT: Cell<u64> = const { Cell::new(STEPS) };
+    /// Counts the evaluations of this thread.
+    static EVALUATION: Cell<u64> = const { Cell::new(0) };
 }
 
 pub(super) const LIBRARY: Library = Library {
@@ -43,9 +45,16 @@ pub(super) const LIBRARY: Library = Library {
 /// Gives the next evaluation of this thread its full budget.
 pub fn refill() {
     LEFT.set(STEPS);
+    EVALUATION.set(EVALUATION.get().wrapping_add(1));
 }
 
-fn spend(steps: u64) -> Result<(), ExecutionError> {
+/// Tells the evaluations of this thread apart.
+pub(super) fn evaluation() -> u64 {
+    EVALUATION.get()
+}
+
+/// Takes steps from the evaluation that runs on this thread, or ends it if it has none left.
+pub(super) fn spend(steps: u64) -> Result<(), ExecutionError> {
     match LEFT.get().checked_sub(steps) {
         Some(left) => {
             LEFT.set(left);
@@ -71,13 +80,14 @@ fn charge<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
     Ok(value)
 }
 
-/// Equality that asks both sides, since CEL's own lists and maps only know their own kind.
+/// `==` that asks both sides.
 fn equal<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [left, right] = &args[..] else {
         return Err(ExecutionError::invalid_argument_count(2, args.len()));
     };
-    let equal = left.equals(&**right) || right.equals(&**left);
-    Ok(CowVal::owned(CelBool::from(equal)))
+    Ok(CowVal::owned(CelBool::from(super::equal(
+        &**left, &**right,
+    ))))
 }
 
 /// `text.replace(old, new[, limit])` of Kubernetes' string library, charged before it allocates.

@@ -10,8 +10,7 @@ use cel::{
     },
 };
 
-use super::Library;
-use crate::model::Projection;
+use super::{Library, budget::spend, text};
 
 pub(super) const LIBRARY: Library = Library {
     register: |env: &mut Env| {
@@ -28,36 +27,17 @@ pub(super) const LIBRARY: Library = Library {
     members: &["glob"],
 };
 
-/// What `podRequests` reads of a list of pods.
-pub(super) fn pod_requests_reads() -> Projection {
-    let mut reads = Projection::default();
-    for list in ["containers", "initContainers"] {
-        let container = reads.path(&["*", "spec", list, "*"]);
-        container.path(&["resources", "requests"]).all = true;
-        container.field("restartPolicy").all = true;
-    }
-    reads.path(&["*", "spec", "overhead"]).all = true;
-    reads.path(&["*", "spec", "resources", "requests"]).all = true;
-    reads
-}
-
-fn string<'x>(args: &'x [CowVal<'_, '_>], at: usize) -> Result<&'x str, ExecutionError> {
-    args.get(at)
-        .and_then(|arg| arg.downcast_ref::<CelString>())
-        .map(CelString::inner)
-        .ok_or_else(|| ExecutionError::function_error("argument", "must be a string"))
-}
-
-/// `image(ref)`: the parts of an image reference, normalised as Docker does.
+/// `image(ref)`: the parts of an image reference, normalised as Docker does. What is no valid
+/// reference is taken apart all the same: the kubelet will refuse it, not we.
 fn image<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let reference = string(&args, 0)?;
+    let reference = text(&args, 0)?;
     let (rest, digest) = reference.split_once('@').unwrap_or((reference, ""));
     let (name, tag) = match rest.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (rest, ""),
     };
     let (registry, path) = match name.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+        Some((host, path)) if is_registry(host) => (host, path),
         _ => ("docker.io", name),
     };
     let registry = if registry == "index.docker.io" {
@@ -94,9 +74,21 @@ fn image<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
     Ok(CowVal::owned(CelMap::from(map)))
 }
 
+/// Whether what stands before the first slash is a registry, rather than part of a repository's
+/// name: these have no dots, ports or capital letters.
+fn is_registry(host: &str) -> bool {
+    host == "localhost"
+        || host.contains(['.', ':'])
+        || host.chars().any(|c| c.to_lowercase().ne([c]))
+}
+
 /// `text.glob(pattern)`: shell-style `*` and `?`.
 fn glob<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let matched = wildmatch::WildMatch::new(string(&args, 1)?).matches(string(&args, 0)?);
+    let (text, pattern) = (text(&args, 0)?, text(&args, 1)?);
+    // At worst, the whole pattern is tried at each place of the text.
+    let size = (text.len() as u64).saturating_mul(1 + pattern.len() as u64);
+    spend(1 + size / 256)?;
+    let matched = wildmatch::WildMatch::new(pattern).matches(text);
     Ok(CowVal::owned(CelBool::from(matched)))
 }
 
@@ -155,5 +147,143 @@ fn each<'b, 'v>(list: &'b (dyn Val + 'v), mut visit: impl FnMut(&'b (dyn Val + '
         while let Some(item) = items.next() {
             visit(item);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+
+    #[test]
+    fn images_are_normalised_as_docker_does() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (reference, registry, repository, tag, full) in [
+            (
+                "nginx",
+                "docker.io",
+                "library/nginx",
+                "",
+                "docker.io/library/nginx",
+            ),
+            (
+                "nginx:1.25",
+                "docker.io",
+                "library/nginx",
+                "1.25",
+                "docker.io/library/nginx:1.25",
+            ),
+            (
+                "grafana/loki",
+                "docker.io",
+                "grafana/loki",
+                "",
+                "docker.io/grafana/loki",
+            ),
+            (
+                "docker.io/nginx",
+                "docker.io",
+                "library/nginx",
+                "",
+                "docker.io/library/nginx",
+            ),
+            (
+                "index.docker.io/a/b",
+                "docker.io",
+                "a/b",
+                "",
+                "docker.io/a/b",
+            ),
+            ("localhost/x:y", "localhost", "x", "y", "localhost/x:y"),
+            (
+                "localhost:5000/x",
+                "localhost:5000",
+                "x",
+                "",
+                "localhost:5000/x",
+            ),
+            (
+                "registry:5000/a/b:t",
+                "registry:5000",
+                "a/b",
+                "t",
+                "registry:5000/a/b:t",
+            ),
+            (
+                "quay.io/a/b/c:v1",
+                "quay.io",
+                "a/b/c",
+                "v1",
+                "quay.io/a/b/c:v1",
+            ),
+            ("[::1]:5000/x", "[::1]:5000", "x", "", "[::1]:5000/x"),
+            // A lone name is never a registry, and a capital letter makes one.
+            (
+                "example:5000",
+                "docker.io",
+                "library/example",
+                "5000",
+                "docker.io/library/example:5000",
+            ),
+            ("Registry/x:t", "Registry", "x", "t", "Registry/x:t"),
+            ("", "docker.io", "library/", "", "docker.io/library/"),
+        ] {
+            all_true(&[&format!(
+                "image('{reference}') == {{'registry': '{registry}', 'repository': '{repository}',
+                 'tag': '{tag}', 'digest': '', 'full': '{full}'}}"
+            )]);
+        }
+        all_true(&[
+            &format!("image('nginx@{digest}').digest == '{digest}'"),
+            &format!("image('q.io/a:1@{digest}').tag == '1'"),
+            &format!("image('q.io:1/a:1@{digest}').full == 'q.io:1/a:1@{digest}'"),
+        ]);
+    }
+
+    #[test]
+    fn selectors_select_as_in_kubernetes() {
+        let labels = "{'app': 'web', 'empty': ''}";
+        for (selector, selected) in [
+            ("{}", true),
+            ("{'matchLabels': {'app': 'web'}}", true),
+            ("{'matchLabels': {'app': 'web', 'tier': 'x'}}", false),
+            ("{'matchLabels': {'other': ''}}", false),
+            ("{'matchLabels': {'empty': ''}}", true),
+            (
+                "{'matchExpressions': [{'key': 'app', 'operator': 'In', 'values': ['a', 'web']}]}",
+                true,
+            ),
+            (
+                "{'matchExpressions': [{'key': 'x', 'operator': 'In', 'values': ['']}]}",
+                false,
+            ),
+            (
+                "{'matchExpressions': [{'key': 'app', 'operator': 'NotIn', 'values': ['web']}]}",
+                false,
+            ),
+            (
+                "{'matchExpressions': [{'key': 'x', 'operator': 'NotIn', 'values': ['web']}]}",
+                true,
+            ),
+            (
+                "{'matchExpressions': [{'key': 'empty', 'operator': 'Exists'}]}",
+                true,
+            ),
+            (
+                "{'matchExpressions': [{'key': 'app', 'operator': 'DoesNotExist'}]}",
+                false,
+            ),
+        ] {
+            all_true(&[&format!("selects({selector}, {labels}) == {selected}")]);
+        }
+    }
+
+    #[test]
+    fn globs_match_whole_texts_at_bounded_cost() {
+        all_true(&[
+            "'cilium-agent'.glob('cilium-*') && 'cilium'.glob('c?l*m') && ''.glob('*')",
+            "!'my-cilium'.glob('cilium*') && !'a'.glob('') && 'a.b'.glob('a.b') && !'axb'.glob('a.b')",
+        ]);
+        let long = "lists.range(5000).map(i, 'aaaaaaaaaa').join()";
+        fails(&format!("{long}.glob({long})"));
     }
 }
