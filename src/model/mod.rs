@@ -2,6 +2,7 @@
 
 mod inventory;
 mod kind;
+pub mod known;
 mod problem;
 mod projection;
 mod tree;
@@ -10,8 +11,7 @@ mod verdict;
 mod words;
 
 pub use inventory::{
-    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable,
-    UnreadableCause,
+    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable, UnreadableCause,
 };
 pub use kind::{GroupKind, KindQuery, KindSyntax};
 pub use problem::{Problem, Severity as ProblemSeverity};
