@@ -6,3 +6,4 @@ pub mod evaluate;
 pub mod model;
 pub mod plan;
 pub mod rule;
+pub mod source;

@@ -19,13 +19,13 @@ use std::{
 
 use cel::{
     Env,
-    common::ast::{Expr, IdedExpr, SourceInfo},
+    common::ast::{CallExpr, Expr, IdedExpr, SourceInfo},
 };
 
 pub use evaluation::{Bindings, Evaluation, Failure};
 pub use reads::FieldReads;
 pub use values::{
-    Boxed, container, duration, empty_map, int, list, node, owned, record, text, timestamp,
+    Boxed, container, duration, empty_map, int, list, node, object, owned, record, text, timestamp,
 };
 
 /// Longest expression, in bytes.
@@ -214,13 +214,8 @@ impl Expression {
             &mut |node, local| match &node.expr {
                 Expr::Call(call) => {
                     let called = match &call.target {
-                        None => functions::is_global(&call.func_name),
-                        Some(target) => match &target.expr {
-                            Expr::Ident(namespace) if functions::is_namespace(namespace) => {
-                                functions::is_global(&format!("{namespace}.{}", call.func_name))
-                            }
-                            _ => functions::is_member(&call.func_name),
-                        },
+                        Some(_) if !is_namespaced(call) => functions::is_member(&call.func_name),
+                        _ => functions::is_global(&full_name(call)),
                     };
                     if !called {
                         report(
@@ -379,6 +374,24 @@ fn did_you_mean<'a, S: AsRef<str> + 'a>(
     }
 }
 
+/// Whether a call such as `sets.contains(…)` names a function rather than one of its target's.
+fn is_namespaced(call: &CallExpr) -> bool {
+    let namespace = matches!(call.target.as_deref(),
+        Some(IdedExpr { expr: Expr::Ident(name), .. }) if functions::is_namespace(name));
+    namespace && functions::is_global(&full_name(call))
+}
+
+/// The name of a called function with its namespace.
+fn full_name(call: &CallExpr) -> String {
+    match call.target.as_deref() {
+        Some(IdedExpr {
+            expr: Expr::Ident(namespace),
+            ..
+        }) => format!("{namespace}.{}", call.func_name),
+        _ => call.func_name.clone(),
+    }
+}
+
 /// Visits every node with the names that comprehensions bind around it. Names that namespace a
 /// function (`sets` in `sets.contains(…)`) are not visited: they are not values.
 fn walk<'e>(
@@ -392,7 +405,7 @@ fn walk<'e>(
         Expr::Select(select) => walk(&select.operand, local, visit),
         Expr::Call(call) => {
             if let Some(target) = &call.target
-                && !matches!(&target.expr, Expr::Ident(name) if functions::is_namespace(name))
+                && !is_namespaced(call)
             {
                 walk(target, local, visit);
             }

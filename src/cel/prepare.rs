@@ -52,12 +52,11 @@ pub fn prepare(mut node: IdedExpr) -> IdedExpr {
             for argument in &mut called.args {
                 *argument = prepare(std::mem::take(argument));
             }
-            if let Some(target) = &mut called.target {
-                let namespace = matches!(&target.expr, Expr::Ident(name)
-                    if super::functions::is_namespace(name));
-                if !namespace {
-                    **target = prepare(std::mem::take(&mut **target));
-                }
+            let namespaced = super::is_namespaced(called);
+            if let Some(target) = &mut called.target
+                && !namespaced
+            {
+                **target = prepare(std::mem::take(&mut **target));
             }
             match called.func_name.as_str() {
                 operators::EQUALS | operators::NOT_EQUALS

@@ -201,8 +201,7 @@ impl FieldReads {
 
     fn call<'e>(&mut self, call: &'e CallExpr, local: &mut Local<'e>) -> Shape {
         let name = call.func_name.as_str();
-        let namespaced = matches!(&call.target, Some(target)
-            if matches!(&target.expr, Expr::Ident(name) if functions::is_namespace(name)));
+        let namespaced = super::is_namespaced(call);
         let mut arguments: Vec<(&'e IdedExpr, Shape)> = Vec::new();
         if let Some(target) = &call.target
             && !namespaced

@@ -21,7 +21,7 @@ use cel::{
     },
 };
 
-use crate::model::{Map, Node};
+use crate::model::{Map, Node, Object};
 
 /// A value lent for `'a`.
 pub type Boxed<'a> = Box<dyn Val + 'a>;
@@ -94,9 +94,21 @@ pub fn owned(node: &Node) -> Boxed<'static> {
 pub fn container<'a>(map: &'a Map, role: &'static str) -> Boxed<'a> {
     Box::new(TreeMap {
         map,
-        role: Some(role),
+        extra: Extra::Role(role),
         keys: OnceLock::new(),
     })
+}
+
+/// An object with its `apiVersion` and `kind`, which the items of a list do not carry themselves.
+pub fn object(object: &Object) -> Boxed<'_> {
+    match &object.root {
+        Node::Map(map) => Box::new(TreeMap {
+            map,
+            extra: Extra::Kind(object),
+            keys: OnceLock::new(),
+        }),
+        other => node(other),
+    }
 }
 
 /// A list of values that do not lie beside each other in a tree, such as related objects.
@@ -114,26 +126,56 @@ pub fn record<'a>(fields: Vec<(&'static str, Boxed<'a>)>) -> Boxed<'a> {
 #[derive(Debug)]
 struct TreeMap<'a> {
     map: &'a Map,
-    role: Option<&'static str>,
+    extra: Extra<'a>,
     keys: OnceLock<Box<[CelString<'a>]>>,
+}
+
+/// Fields that a map has beside those of the tree.
+#[derive(Clone, Copy, Debug)]
+enum Extra<'a> {
+    Nothing,
+    /// The `role` of a container.
+    Role(&'static str),
+    /// The `apiVersion` and `kind` of an object.
+    Kind(&'a Object),
+}
+
+impl<'a> Extra<'a> {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Extra::Nothing => &[],
+            Extra::Role(_) => &["role"],
+            Extra::Kind(_) => &["apiVersion", "kind"],
+        }
+    }
+
+    fn find(self, key: &str) -> Option<Boxed<'a>> {
+        match (self, key) {
+            (Extra::Role(role), "role") => Some(text(role)),
+            (Extra::Kind(object), "kind") => Some(text(&object.kind.kind)),
+            (Extra::Kind(object), "apiVersion") => {
+                let version = match &*object.kind.group {
+                    "" => object.version.to_string(),
+                    group => format!("{group}/{}", object.version),
+                };
+                Some(Box::new(CelString::from(version)))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl<'a> TreeMap<'a> {
     fn new(map: &'a Map) -> Self {
         TreeMap {
             map,
-            role: None,
+            extra: Extra::Nothing,
             keys: OnceLock::new(),
         }
     }
 
     fn find(&self, key: &str) -> Option<Boxed<'a>> {
-        if key == "role"
-            && let Some(role) = self.role
-        {
-            return Some(text(role));
-        }
-        self.map.get(key).map(node)
+        self.extra.find(key).or_else(|| self.map.get(key).map(node))
     }
 }
 
@@ -270,7 +312,7 @@ impl Val for TreeMap<'_> {
     {
         Box::new(TreeMap {
             map: self.map,
-            role: self.role,
+            extra: self.extra,
             keys: OnceLock::new(),
         })
     }
@@ -304,11 +346,12 @@ impl Iterable for TreeMap<'_> {
         Self: 'v,
     {
         let keys = self.keys.get_or_init(|| {
-            let role = self.role.map(|_| CelString::from("role"));
-            self.map
-                .iter()
-                .map(|(name, _)| CelString::from(name))
-                .chain(role)
+            let fields = self.map.iter().map(|(name, _)| name);
+            let extra = self.extra.names().iter().copied();
+            fields
+                .filter(|name| !self.extra.names().contains(name))
+                .chain(extra)
+                .map(CelString::from)
                 .collect()
         });
         Box::new(Keys(keys.iter()))
@@ -323,7 +366,9 @@ impl Container for TreeMap<'_> {
 
 impl Sizer for TreeMap<'_> {
     fn size(&self) -> CelInt {
-        CelInt::from(self.map.len() as i64 + i64::from(self.role.is_some()))
+        let extra = self.extra.names().iter();
+        let added = extra.filter(|name| self.map.get(name).is_none()).count();
+        CelInt::from((self.map.len() + added) as i64)
     }
 }
 

@@ -67,7 +67,7 @@ impl<'a> Related<'a> {
     /// Adds the objects of an alias; nothing if they could not be read.
     pub fn push(&mut self, alias: &'a str, objects: Option<Vec<&'a Object>>) {
         let list = objects.map(|objects| {
-            let items = objects.into_iter().map(|object| cel::node(&object.root));
+            let items = objects.into_iter().map(|object| cel::object(object));
             cel::list(items.collect())
         });
         self.lists.push((alias, list));
@@ -96,7 +96,7 @@ pub fn bind_unit<'a>(
 ) {
     static EMPTY: Node = Node::Null;
     let Some(object) = unit.object else { return };
-    bindings.bind("object", cel::node(&object.root));
+    bindings.bind("object", cel::object(object));
     let Some(template) = unit.template else {
         if known::is_workload(&object.kind) {
             bind_template(unit, object, &EMPTY, bindings);

@@ -1,6 +1,7 @@
 //! Rules × inventory → verdicts. Pure: the clock is a field of the inventory.
 
 mod bind;
+pub mod examples;
 mod relations;
 mod subjects;
 
