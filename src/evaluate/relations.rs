@@ -99,12 +99,13 @@ impl<'a> Relations<'a> {
             }
             RelationKind::References => {
                 self.names(&far);
+                let clustered = inventory.objects(subject).iter().all(|o| o.namespace().is_none());
                 self.referring
                     .entry((far.clone(), subject.clone()))
                     .or_insert_with(|| {
                         group(objects().flat_map(|object| {
                             let names = named(object, subject).into_iter();
-                            names.map(move |name| (name, object))
+                            names.map(move |(ns, name)| ((if clustered { "" } else { ns }, name), object))
                         }))
                     });
             }
