@@ -1,4 +1,8 @@
 //! Seaworthy scores how ready a Kubernetes cluster is.
 #![warn(missing_docs)]
 
+pub mod cel;
+pub mod evaluate;
 pub mod model;
+pub mod plan;
+pub mod rule;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{GroupKind, Node};
+use super::{GroupKind, Node, known};
 
 /// Where an object was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,20 @@ impl Object {
         owners
             .iter()
             .find(|owner| owner.get("controller").and_then(Node::as_bool) == Some(true))
+    }
+
+    /// Whether another workload controls it, so that it is no subject of its own.
+    ///
+    /// A workload that an operator's own kind controls is one: nothing else stands for its pods.
+    pub fn is_owned_by_workload(&self) -> bool {
+        let Some(owner) = self.controller() else {
+            return false;
+        };
+        let text = |field: &str| owner.get(field).and_then(Node::as_str).unwrap_or_default();
+        let group = text("apiVersion")
+            .rsplit_once('/')
+            .map_or("", |(group, _)| group);
+        known::is_workload(&GroupKind::new(group, text("kind")))
     }
 }
 

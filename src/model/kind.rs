@@ -73,7 +73,9 @@ impl fmt::Display for KindQuery {
 
 /// A kind that is not written as `group/version/Kind`.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a kind: write `version/Kind` or `group/version/Kind`, such as `apps/v1/Deployment`")]
+#[error(
+    "`{0}` is not a kind: write `version/Kind` or `group/version/Kind`, such as `apps/v1/Deployment`"
+)]
 pub struct KindSyntax(String);
 
 impl FromStr for KindQuery {
@@ -88,9 +90,8 @@ impl FromStr for KindQuery {
             _ => return Err(error()),
         };
         let versions: Vec<Arc<str>> = versions.split('|').map(Arc::from).collect();
-        let is_version = |v: &Arc<str>| {
-            v.starts_with('v') && v[1..].starts_with(|c: char| c.is_ascii_digit())
-        };
+        let is_version =
+            |v: &Arc<str>| v.starts_with('v') && v[1..].starts_with(|c: char| c.is_ascii_digit());
         let is_kind = kind == "*"
             || (kind.starts_with(|c: char| c.is_ascii_uppercase())
                 && kind.chars().all(|c| c.is_ascii_alphanumeric()));
@@ -119,7 +120,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<KindQuery>().unwrap().to_string(), text);
         }
-        for text in ["Pod", "/v1/Pod", "apps/Deployment", "apps/v1/deployment", "v1/Pod/x/y", ""] {
+        for text in [
+            "Pod",
+            "/v1/Pod",
+            "apps/Deployment",
+            "apps/v1/deployment",
+            "v1/Pod/x/y",
+            "",
+        ] {
             assert!(text.parse::<KindQuery>().is_err(), "{text}");
         }
     }

@@ -2,16 +2,17 @@
 
 mod inventory;
 mod kind;
+pub mod known;
 mod problem;
 mod projection;
 mod tree;
 mod untrusted;
 mod verdict;
 mod words;
+pub mod yaml;
 
 pub use inventory::{
-    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable,
-    UnreadableCause,
+    Cluster, Inventory, KindList, ListState, Object, Place, SourceKind, Unreadable, UnreadableCause,
 };
 pub use kind::{GroupKind, KindQuery, KindSyntax};
 pub use problem::{Problem, Severity as ProblemSeverity};

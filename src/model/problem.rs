@@ -68,7 +68,10 @@ impl Problem {
         }
         let before = &self.text[..start];
         let line = before.matches('\n').count() + 1;
-        let column = before[before.rfind('\n').map_or(0, |at| at + 1)..].chars().count() + 1;
+        let column = before[before.rfind('\n').map_or(0, |at| at + 1)..]
+            .chars()
+            .count()
+            + 1;
         (line, column)
     }
 }

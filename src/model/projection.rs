@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::Node;
+
 /// Which parts of a value a source must keep.
 ///
 /// The default keeps nothing but the fact that the value is there. A decoder walks the trie
@@ -12,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 ///   set, every field is kept through that branch, too; if `keys` is set, the names of the other
 ///   fields are kept with [`Node::Null`](super::Node::Null) values.
 /// * An array keeps its length if anything is asked of it, and its elements through `items`.
-/// * A scalar is kept if `all` is set, otherwise only its presence.
+/// * A scalar is kept if `all` or `keys` is set, otherwise only its presence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
     /// Keep the value whole.
@@ -20,7 +22,7 @@ pub struct Projection {
     /// Of a text, keep only whether it is empty, a literal, or looks like a credential (design
     /// §1.2). Wins over everything else.
     pub class_only: bool,
-    /// Keep the names of all fields of an object.
+    /// Keep the names of all fields of an object; what `size()` needs, so a text is kept, too.
     pub keys: bool,
     /// Fields of an object that are read by name.
     pub fields: BTreeMap<Arc<str>, Projection>,
@@ -76,6 +78,42 @@ impl Projection {
         }
         if let Some(branch) = &other.items {
             self.items().merge(branch);
+        }
+    }
+
+    /// What a projection keeps of a value that a wider one has kept.
+    pub fn prune(&self, node: Node) -> Node {
+        if self.all {
+            return node;
+        }
+        match node {
+            Node::Map(map) => {
+                let kept = map.into_iter().filter_map(|(name, value)| {
+                    let value = match (self.fields.get(&name), &self.entries) {
+                        (Some(branch), Some(entries)) => {
+                            let mut both = branch.clone();
+                            both.merge(entries);
+                            both.prune(value)
+                        }
+                        (Some(branch), None) => branch.prune(value),
+                        (None, Some(entries)) => entries.prune(value),
+                        (None, None) if self.keys => Node::Null,
+                        (None, None) => return None,
+                    };
+                    Some((name, value))
+                });
+                Node::Map(kept.collect())
+            }
+            Node::List(items) => {
+                let prune = |item| {
+                    self.items
+                        .as_ref()
+                        .map_or(Node::Null, |items| items.prune(item))
+                };
+                Node::List(items.into_iter().map(prune).collect())
+            }
+            scalar if self.keys => scalar,
+            _ => Node::Null,
         }
     }
 

@@ -32,7 +32,10 @@ pub struct Map(Box<[(Arc<str>, Node)]>);
 impl Map {
     /// The value of a field.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        let at = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        let at = self
+            .0
+            .binary_search_by(|(name, _)| (**name).cmp(key))
+            .ok()?;
         Some(&self.0[at].1)
     }
 
@@ -49,6 +52,15 @@ impl Map {
     /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Arc<str>, Node);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
     }
 }
 

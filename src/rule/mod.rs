@@ -1,15 +1,15 @@
-//! Rules: as written ([`file`]), loaded ([`load`]) and checked ([`check`]) into [`Rule`]s.
+//! Rules: loaded ([`mod@load`]) as written and checked ([`check`]) into [`Rule`]s.
 
 mod check;
 mod docs;
-mod file;
 mod load;
+mod schema;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use docs::{catalogue, rule_page};
-pub use file::schema;
-pub use load::{LoadedRules, load};
+pub use load::{LoadedRules, lint, load};
+pub use schema::schema;
 
 use crate::{
     cel::Expression,
@@ -167,7 +167,7 @@ pub struct Partial {
 }
 
 /// A documented case, run as a test.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Example {
     /// What the rule must find of the manifests: the outcome and, for half measures, the credit.
     pub expect: Expectation,
@@ -176,9 +176,13 @@ pub struct Example {
     /// The manifests, as YAML documents.
     pub manifests: String,
     /// Parameters that differ from the defaults.
-    pub params: BTreeMap<String, String>,
-    /// Byte offset of the manifests in the rule file, for diagnostics.
-    pub offset: usize,
+    pub params: BTreeMap<String, Node>,
+    /// The server's `gitVersion`, where the case needs a certain one.
+    pub server: Option<String>,
+    /// The clock, where the case needs a certain one.
+    pub now: Option<jiff::Timestamp>,
+    /// Line of the rule file on which the manifests start.
+    pub line: usize,
 }
 
 /// What an example must show.
@@ -229,7 +233,12 @@ impl RuleSet {
     /// The same set with only the rules that `keep` says yes to.
     pub fn filtered(&self, keep: impl Fn(&Rule) -> bool) -> Self {
         RuleSet {
-            rules: self.rules.iter().filter(|rule| keep(rule)).cloned().collect(),
+            rules: self
+                .rules
+                .iter()
+                .filter(|rule| keep(rule))
+                .cloned()
+                .collect(),
             themes: self.themes.clone(),
         }
     }
@@ -241,14 +250,19 @@ impl RuleSet {
 
     /// The rule with an id.
     pub fn get(&self, id: &str) -> Option<&Arc<Rule>> {
-        let at = self.rules.binary_search_by(|rule| (*rule.id).cmp(id)).ok()?;
+        let at = self
+            .rules
+            .binary_search_by(|rule| (*rule.id).cmp(id))
+            .ok()?;
         Some(&self.rules[at])
     }
 
     /// The rule with an id or an alias.
     pub fn find(&self, name: &str) -> Option<&Arc<Rule>> {
-        self.get(name)
-            .or_else(|| self.iter().find(|rule| rule.aliases.iter().any(|a| &**a == name)))
+        self.get(name).or_else(|| {
+            self.iter()
+                .find(|rule| rule.aliases.iter().any(|a| &**a == name))
+        })
     }
 
     /// How many there are.

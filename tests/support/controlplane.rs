@@ -41,7 +41,7 @@ use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 pub use apply::ApplyReport;
 use binaries::Binaries;
@@ -285,9 +285,13 @@ impl ControlPlane {
     }
 
     /// Starts the API server, again after [`Self::stop_apiserver`], on the same
-    /// port and data, and waits until it is ready.
+    /// port and data, and waits until it is ready. Does nothing while it runs.
     pub async fn start_apiserver(&self) -> Result<()> {
-        let mut command = self.binaries.command(Component::ApiServer);
+        let is_apiserver = |process: &Process| process.component == Component::ApiServer;
+        if self.processes().iter().any(is_apiserver) {
+            return Ok(());
+        }
+        let mut command = self.binaries.command(Component::ApiServer)?;
         command
             .arg(format!(
                 "--etcd-servers=http://127.0.0.1:{}",
@@ -345,7 +349,7 @@ impl ControlPlane {
     fn start_etcd(&self) -> Result<()> {
         let client_url = format!("http://127.0.0.1:{}", self.etcd_port.number);
         let peer_url = format!("http://127.0.0.1:{}", self.etcd_peer_port.number);
-        let mut command = self.binaries.command(Component::Etcd);
+        let mut command = self.binaries.command(Component::Etcd)?;
         command
             .arg(flag("data-dir", &self.folder.path().join("etcd")))
             .arg(format!("--listen-client-urls={client_url}"))
@@ -361,7 +365,7 @@ impl ControlPlane {
 
     async fn start_controller_manager(&self) -> Result<()> {
         let mut command =
-            self.controller_command(Component::ControllerManager, &self.files.controller_manager);
+            self.controller_command(Component::ControllerManager, &self.files.controller_manager)?;
         command
             .arg(flag(
                 "service-account-private-key-file",
@@ -387,14 +391,14 @@ impl ControlPlane {
     }
 
     fn start_scheduler(&self) -> Result<()> {
-        let command = self.controller_command(Component::Scheduler, &self.files.scheduler);
+        let command = self.controller_command(Component::Scheduler, &self.files.scheduler)?;
         self.spawn(Component::Scheduler, command)
     }
 
     fn start_kwok(&self) -> Result<()> {
         let stages = self.folder.path().join("kwok-stages.yaml");
         fs::write(&stages, self.binaries.kwok_stages()?)?;
-        let mut command = self.binaries.command(Component::Kwok);
+        let mut command = self.binaries.command(Component::Kwok)?;
         command
             .arg(flag("kubeconfig", &self.files.kwok))
             .arg(flag("config", &stages))
@@ -405,15 +409,15 @@ impl ControlPlane {
     }
 
     /// What the controller manager and the scheduler have in common.
-    fn controller_command(&self, component: Component, kubeconfig: &Path) -> Command {
-        let mut command = self.binaries.command(component);
+    fn controller_command(&self, component: Component, kubeconfig: &Path) -> Result<Command> {
+        let mut command = self.binaries.command(component)?;
         command
             .arg(flag("kubeconfig", kubeconfig))
             .arg("--leader-elect=false")
             .arg("--secure-port=0")
             // The defaults spare a production API server; here they are all that is waited for.
             .args(["--kube-api-qps=1000", "--kube-api-burst=2000"]);
-        command
+        Ok(command)
     }
 
     fn spawn(&self, component: Component, mut command: Command) -> Result<()> {
@@ -432,9 +436,9 @@ impl ControlPlane {
             .spawn()
             .with_context(|| {
                 format!(
-                    "starting {} ({:?})",
+                    "starting {} ({})",
                     component.name(),
-                    command.get_program()
+                    command.get_program().display()
                 )
             })?;
         self.processes().push(Process { component, child });
@@ -454,7 +458,8 @@ impl ControlPlane {
         Answer: Future<Output = bool>,
     {
         let deadline = Instant::now() + DEADLINE;
-        while !holds().await {
+        // The deadline also cuts off a server that accepts the request and never answers.
+        while !timeout_at(deadline, holds()).await.unwrap_or(false) {
             self.check_alive()?;
             if Instant::now() >= deadline {
                 let seconds = DEADLINE.as_secs();
@@ -624,8 +629,10 @@ users:
 
 async fn client_for(kubeconfig: &Path) -> Result<Client> {
     let kubeconfig_file = Kubeconfig::read_from(kubeconfig)?;
-    let config =
+    let mut config =
         Config::from_custom_kubeconfig(kubeconfig_file, &KubeConfigOptions::default()).await?;
+    // The developer's proxy cannot reach this machine's loopback address.
+    config.proxy_url = None;
     Ok(Client::try_from(config)?)
 }
 

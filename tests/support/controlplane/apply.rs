@@ -66,7 +66,7 @@ impl fmt::Display for ApplyReport {
 impl ControlPlane {
     /// Applies the documents of a YAML (or JSON) text on the server side.
     ///
-    /// CustomResourceDefinitions go first and are waited for, then Namespaces,
+    /// Custom resource definitions go first and are waited for, then namespaces,
     /// then the others in their order. A namespace that is missing is created.
     /// A `status` is applied too, which `kubectl apply` does not: rules read it,
     /// and the controllers that would set it are not here.
@@ -219,11 +219,10 @@ impl Applier<'_> {
                 Api::namespaced_with(self.client.clone(), namespace, &resource)
             }
         };
-        let status = format!("{}/status", resource.plural);
         let has_status = capabilities
             .subresources
             .iter()
-            .any(|(subresource, _)| subresource.plural == status || subresource.plural == "status");
+            .any(|(subresource, _)| subresource.plural == "status");
         Ok(Ok(Target {
             api,
             name: name.to_owned(),
@@ -267,7 +266,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Waits until the kind that a CustomResourceDefinition defines can be used.
+    /// Waits until the kind that a custom resource definition defines can be used.
     async fn wait_until_served(&self, definition: &Value) -> Result<()> {
         let name = describe(definition);
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(

@@ -46,30 +46,35 @@ impl Binaries {
     }
 
     /// A command that runs `component`, with no arguments yet.
-    pub fn command(&self, component: Component) -> Command {
-        match (&self.assets, &self.built) {
-            (Some(folder), _) if in_assets(component) => {
-                Command::new(folder.join(component.name()))
-            }
-            (_, built) => {
-                let mut command =
-                    Command::new(built.as_deref().unwrap_or(Path::new("controlplane")));
-                command
-                    .arg(component.name())
-                    .env("CONTROLPLANE_STOP_WITH_STDIN", "1");
-                command
-            }
+    pub fn command(&self, component: Component) -> Result<Command> {
+        if let Some(folder) = self.assets.as_ref().filter(|_| in_assets(component)) {
+            return Ok(Command::new(folder.join(component.name())));
         }
+        let mut command = self.built_command()?;
+        command
+            .arg(component.name())
+            .env("CONTROLPLANE_STOP_WITH_STDIN", "1");
+        Ok(command)
     }
 
     /// The stage definitions that kwok is to be configured with.
     pub fn kwok_stages(&self) -> Result<String> {
-        let program = self.built.as_deref().context("kwok was not asked for")?;
-        let output = Command::new(program)
+        let output = self
+            .built_command()?
             .arg("kwok-stages")
             .output()
-            .with_context(|| format!("running {}", program.display()))?;
+            .context("asking the control plane's binary for kwok's stages")?;
+        if !output.status.success() {
+            bail!("`controlplane kwok-stages` failed ({})", output.status);
+        }
         String::from_utf8(output.stdout).context("kwok's stages are not UTF-8")
+    }
+
+    fn built_command(&self) -> Result<Command> {
+        let program = self.built.as_ref();
+        program
+            .map(Command::new)
+            .context("the control plane was started without the component that is asked for now")
     }
 }
 

@@ -1,0 +1,161 @@
+//! What the names in a rule's expressions stand for.
+
+use std::collections::BTreeMap;
+
+use super::subjects::Unit;
+use crate::{
+    cel::{self, Bindings, Boxed},
+    model::{Inventory, Map, Node, Object, known},
+    rule::{ParamType, Rule},
+};
+
+/// Values that every subject of a rule shares: `params`, `now`, `server`.
+pub struct Bound {
+    names: Vec<(String, Boxed<'static>)>,
+    unread: Vec<&'static str>,
+}
+
+impl Bound {
+    /// Binds them.
+    pub fn lend_to<'b>(&'b self, bindings: &mut Bindings<'b>) {
+        for (name, value) in &self.names {
+            bindings.lend(name, &**value);
+        }
+        for name in &self.unread {
+            bindings.bind_unread(name);
+        }
+    }
+}
+
+/// Prepares what every subject of a rule shares.
+pub fn bind_rule(rule: &Rule, params: &BTreeMap<String, Node>, inventory: &Inventory) -> Bound {
+    let mut names: Vec<(String, Boxed<'static>)> = Vec::new();
+    let mut unread = Vec::new();
+    for (name, value) in params {
+        let duration = rule
+            .params
+            .get(name)
+            .is_some_and(|param| param.kind == ParamType::Duration);
+        let value = match (duration, value) {
+            (true, Node::String(text)) => cel::duration(text),
+            _ => Some(cel::owned(value)),
+        };
+        names.extend(value.map(|value| (format!("params.{name}"), value)));
+    }
+    names.push(("now".to_owned(), cel::timestamp(inventory.now)));
+    match &inventory.cluster.version {
+        Some(version) => {
+            let platform = inventory.cluster.platform.as_deref().unwrap_or_default();
+            let server = cel::record(vec![
+                ("gitVersion", cel::owned(&Node::String((&**version).into()))),
+                ("platform", cel::owned(&Node::String(platform.into()))),
+            ]);
+            names.push(("server".to_owned(), server));
+        }
+        None => unread.push("server"),
+    }
+    Bound { names, unread }
+}
+
+/// Related objects by alias.
+#[derive(Default)]
+pub struct Related<'a> {
+    lists: Vec<(&'a str, Option<Boxed<'a>>)>,
+}
+
+impl<'a> Related<'a> {
+    /// Adds the objects of an alias; nothing if they could not be read.
+    pub fn push(&mut self, alias: &'a str, objects: Option<Vec<&'a Object>>) {
+        let list = objects.map(|objects| {
+            let items = objects.into_iter().map(|object| cel::node(&object.root));
+            cel::list(items.collect())
+        });
+        self.lists.push((alias, list));
+    }
+
+    /// Binds them.
+    pub fn lend_to<'b>(&'b self, bindings: &mut Bindings<'b>)
+    where
+        'a: 'b,
+    {
+        for (alias, list) in &self.lists {
+            match list {
+                Some(list) => bindings.lend(alias, &**list),
+                None => bindings.bind_unread(alias),
+            }
+        }
+    }
+}
+
+/// Binds what one subject is: `object`, and for workloads `workload`, `podMeta`, `podSpec`,
+/// `containers` and perhaps `container`.
+pub fn bind_unit<'a>(
+    unit: &Unit<'a>,
+    container: Option<(&'a Map, &'static str)>,
+    bindings: &mut Bindings<'a>,
+) {
+    static EMPTY: Node = Node::Null;
+    let Some(object) = unit.object else { return };
+    bindings.bind("object", cel::node(&object.root));
+    let Some(template) = unit.template else {
+        if known::is_workload(&object.kind) {
+            bind_template(unit, object, &EMPTY, bindings);
+        }
+        return;
+    };
+    bind_template(unit, object, template, bindings);
+    if let Some((map, role)) = container {
+        bindings.bind("container", cel::container(map, role));
+    }
+}
+
+fn bind_template<'a>(
+    unit: &Unit<'a>,
+    object: &'a Object,
+    template: &'a Node,
+    bindings: &mut Bindings<'a>,
+) {
+    let mut workload = vec![
+        ("kind", cel::text(&object.kind.kind)),
+        (
+            "namespace",
+            cel::text(object.namespace().unwrap_or_default()),
+        ),
+        ("name", cel::text(object.name())),
+    ];
+    let replicas = object.root.at(&["spec", "replicas"]).and_then(Node::as_int);
+    let default = known::has_replicas(&object.kind).then_some(1);
+    if let Some(replicas) = replicas.or(default) {
+        workload.push(("replicas", cel::int(replicas)));
+    }
+    for name in ["labels", "annotations"] {
+        let value = object.root.at(&["metadata", name]);
+        workload.push((name, value.map_or_else(cel::empty_map, cel::node)));
+    }
+    bindings.bind("workload", cel::record(workload));
+    let part = |name: &str| template.get(name).map_or_else(cel::empty_map, cel::node);
+    bindings.bind("podMeta", part("metadata"));
+    bindings.bind("podSpec", part("spec"));
+    let containers = containers(unit)
+        .into_iter()
+        .map(|(map, role)| cel::container(map, role))
+        .collect();
+    bindings.bind("containers", cel::list(containers));
+}
+
+/// The containers of a workload with their roles.
+pub fn containers<'a>(unit: &Unit<'a>) -> Vec<(&'a Map, &'static str)> {
+    let Some(spec) = unit.template.and_then(|template| template.get("spec")) else {
+        return Vec::new();
+    };
+    known::CONTAINER_LISTS
+        .iter()
+        .flat_map(|(list, role)| {
+            let items = spec.get(list).map(Node::items).unwrap_or_default();
+            items
+                .iter()
+                .filter_map(Node::as_map)
+                .map(|map| (map, known::container_role(role, map)))
+        })
+        .collect()
+}

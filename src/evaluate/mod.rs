@@ -1,0 +1,368 @@
+//! Rules × inventory → verdicts. Pure: the clock is a field of the inventory.
+
+mod bind;
+mod relations;
+mod subjects;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use num_traits::{One, Zero};
+
+use self::{
+    bind::{Bound, Related},
+    relations::Relations,
+    subjects::{Subjects, Unit},
+};
+use crate::{
+    cel::{self, Bindings, Evaluation, Expression, Failure},
+    model::{
+        Evidence, Fraction, GroupKind, Inventory, Node, Outcome, Reason, RuleVerdicts, SourceKind,
+        SubjectId, Verdict, Verdicts,
+    },
+    plan,
+    rule::{Rule, RuleSet, SubjectKind},
+};
+
+/// Parameter values by rule, resolved by the scorecard and its profile.
+pub type Params = BTreeMap<crate::model::RuleId, BTreeMap<String, Node>>;
+
+/// Evaluates every rule on every subject, in parallel over rules.
+pub fn evaluate(rules: &RuleSet, params: &Params, inventory: &Inventory) -> Verdicts {
+    let subjects = Subjects::of(rules, inventory);
+    let relations = Relations::of(rules, inventory);
+    let rules: Vec<&Rule> = rules.iter().map(|rule| &**rule).collect();
+    let empty = BTreeMap::new();
+
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::with_capacity(rules.len()));
+    let work = || {
+        while let Some(rule) = rules.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let params = params.get(&rule.id).unwrap_or(&empty);
+            let verdicts = Judge::new(rule, params, inventory, &subjects, &relations).judge();
+            if let Ok(mut found) = found.lock() {
+                found.push(verdicts);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..threads {
+            let builder = std::thread::Builder::new()
+                .name("evaluate".to_owned())
+                .stack_size(cel::EVALUATION_STACK);
+            // Without a thread of our own the caller's does the work.
+            if builder.spawn_scoped(scope, work).is_err() {
+                work();
+            }
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_default();
+    found.sort_by(|a: &RuleVerdicts, b| a.rule.cmp(&b.rule));
+    Verdicts {
+        subjects: subjects.into_list(),
+        rules: found,
+    }
+}
+
+/// Why a source cannot answer a rule at all, if it cannot.
+///
+/// Manifests have no status, no server and no view of the whole cluster, so what a rule reads says
+/// whether they can answer; the rule file may know better.
+fn not_assessable(rule: &Rule, source: SourceKind) -> Option<String> {
+    if source != SourceKind::Manifests || rule.manifests == Some(true) {
+        return None;
+    }
+    if rule.manifests == Some(false) {
+        return Some("manifests alone cannot answer it".to_owned());
+    }
+    if rule.subject == SubjectKind::Cluster {
+        return Some("it is about the whole cluster".to_owned());
+    }
+    let reads = plan::rule_reads(rule);
+    if reads.contains_key("server") {
+        return Some("it asks for the server's version".to_owned());
+    }
+    let reads_status = reads.iter().any(|(root, projection)| {
+        let fields = match rule.with.contains_key(root) {
+            true => projection.items.as_deref(),
+            false => (root == "object").then_some(projection),
+        };
+        fields.is_some_and(|fields| fields.fields.contains_key("status"))
+    });
+    if reads_status {
+        return Some("it reads status, which only a cluster has".to_owned());
+    }
+    let runtime_only = |group: &str, kind: &str| {
+        matches!(
+            (group, kind),
+            ("", "Node" | "Event" | "Endpoints") | ("discovery.k8s.io", "EndpointSlice")
+        )
+    };
+    let kinds = match &rule.subject {
+        SubjectKind::Kinds(kinds) => &kinds[..],
+        _ => &[],
+    };
+    kinds
+        .iter()
+        .chain(rule.with.values().map(|relation| &relation.kind))
+        .find(|query| runtime_only(&query.group, &query.kind))
+        .map(|query| format!("{} objects exist only in a cluster", query.kind))
+}
+
+/// One rule at work.
+struct Judge<'a> {
+    rule: &'a Rule,
+    params: &'a BTreeMap<String, Node>,
+    inventory: &'a Inventory,
+    subjects: &'a Subjects<'a>,
+    relations: &'a Relations<'a>,
+}
+
+/// What the rule finds of one subject, or of one container of it.
+struct Finding {
+    outcome: Outcome,
+    credit: Fraction,
+    message: Option<String>,
+    inert: bool,
+    unread: Vec<GroupKind>,
+}
+
+impl Finding {
+    fn plain(outcome: Outcome) -> Self {
+        Finding {
+            outcome,
+            credit: match outcome {
+                Outcome::Pass => Fraction::one(),
+                _ => Fraction::zero(),
+            },
+            message: None,
+            inert: false,
+            unread: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        rule: &'a Rule,
+        params: &'a BTreeMap<String, Node>,
+        inventory: &'a Inventory,
+        subjects: &'a Subjects<'a>,
+        relations: &'a Relations<'a>,
+    ) -> Self {
+        Judge {
+            rule,
+            params,
+            inventory,
+            subjects,
+            relations,
+        }
+    }
+
+    fn judge(&self) -> RuleVerdicts {
+        let mut result = RuleVerdicts {
+            rule: self.rule.id.clone(),
+            verdicts: Vec::new(),
+            unread: Vec::new(),
+            not_assessable: not_assessable(self.rule, self.inventory.source),
+            min_ratio: self.params.get("minRatio").and_then(exact),
+            tolerance: match self.params.get("tolerance") {
+                Some(Node::Int(tolerance)) => u32::try_from(*tolerance).unwrap_or(0),
+                _ => 0,
+            },
+        };
+        if result.not_assessable.is_some() {
+            return result;
+        }
+        result.unread = self.subjects.unread(&self.rule.subject, self.inventory);
+        let bound = bind::bind_rule(self.rule, self.params, self.inventory);
+        let shared = self.relations.shared(self.rule);
+        for (id, unit) in self.subjects.units(&self.rule.subject) {
+            let verdict = match self.rule.subject {
+                SubjectKind::Container => self.judge_containers(id, unit, &bound, &shared),
+                _ => verdict(id, self.judge_unit(unit, None, &bound, &shared)),
+            };
+            result.verdicts.push(verdict);
+        }
+        result
+    }
+
+    /// One failing container fails its workload.
+    fn judge_containers(
+        &self,
+        id: SubjectId,
+        unit: &Unit<'a>,
+        bound: &Bound,
+        shared: &Related<'a>,
+    ) -> Verdict {
+        let mut folded = Finding::plain(Outcome::NotApplicable);
+        let mut messages = Vec::new();
+        for container in bind::containers(unit) {
+            let finding = self.judge_unit(unit, Some(container), bound, shared);
+            if matches!(finding.outcome, Outcome::NotApplicable) {
+                continue;
+            }
+            messages.extend(finding.message.clone());
+            folded.inert |= finding.inert;
+            folded.unread.extend(finding.unread.iter().cloned());
+            folded.credit = match folded.outcome {
+                Outcome::NotApplicable => finding.credit,
+                _ => folded.credit.min(finding.credit),
+            };
+            if rank(finding.outcome) > rank(folded.outcome) {
+                folded.outcome = finding.outcome;
+            }
+        }
+        if folded.outcome == Outcome::Unknown || folded.outcome == Outcome::Error {
+            folded.credit = Fraction::zero();
+        }
+        folded.unread.sort();
+        folded.unread.dedup();
+        let mut verdict = verdict(id, folded);
+        if !messages.is_empty() {
+            messages.dedup();
+            verdict.evidence.get_or_insert_default().messages =
+                messages.into_iter().map(Into::into).collect();
+        }
+        verdict
+    }
+
+    fn judge_unit(
+        &self,
+        unit: &Unit<'a>,
+        container: Option<(&'a crate::model::Map, &'static str)>,
+        bound: &Bound,
+        shared: &Related<'a>,
+    ) -> Finding {
+        let related = self.relations.of_unit(self.rule, unit);
+        let mut bindings = Bindings::default();
+        bound.lend_to(&mut bindings);
+        shared.lend_to(&mut bindings);
+        related.lend_to(&mut bindings);
+        bind::bind_unit(unit, container, &mut bindings);
+        let mut evaluation = Evaluation::new(&bindings, &self.rule.variables);
+        self.find(&mut evaluation, || self.relations.unread(self.rule, unit))
+    }
+
+    fn find<'v>(
+        &'v self,
+        evaluation: &mut Evaluation<'v>,
+        unread: impl Fn() -> Vec<GroupKind>,
+    ) -> Finding {
+        let failed = |failure: Failure| match failure {
+            Failure::Unread => Finding {
+                unread: unread(),
+                ..Finding::plain(Outcome::Unknown)
+            },
+            Failure::Failed(message) => Finding {
+                message: Some(message),
+                ..Finding::plain(Outcome::Error)
+            },
+        };
+        if let Some(when) = &self.rule.when {
+            match evaluation.truth(when) {
+                Ok(true) => {}
+                Ok(false) => return Finding::plain(Outcome::NotApplicable),
+                Err(failure) => return failed(failure),
+            }
+        }
+        match evaluation.truth(&self.rule.expression) {
+            Ok(true) => return Finding::plain(Outcome::Pass),
+            Ok(false) => {}
+            Err(failure) => return failed(failure),
+        }
+        let mut finding = Finding::plain(Outcome::Fail);
+        let mut message = self.rule.message.as_ref();
+        for partial in &self.rule.partial {
+            match evaluation.truth(&partial.expression) {
+                Ok(true) => {
+                    finding.credit = partial.credit;
+                    message = partial.message.as_ref().or(message);
+                    break;
+                }
+                Ok(false) => {}
+                Err(failure) => return failed(failure),
+            }
+        }
+        finding.message = message.map(|message| say(evaluation, message));
+        finding.inert = match &self.rule.inert {
+            // A failure to tell whether the thing is inert does not change that the rule fails.
+            Some(inert) => evaluation.truth(inert).unwrap_or(false),
+            None => false,
+        };
+        finding
+    }
+}
+
+/// Evaluates a message. The failure of a message costs the message, not the verdict.
+fn say<'v>(evaluation: &mut Evaluation<'v>, message: &'v Expression) -> String {
+    match evaluation.text(message) {
+        Ok(text) => text,
+        Err(Failure::Unread) => "its message needs a list that could not be read".to_owned(),
+        Err(Failure::Failed(error)) => format!("its message failed: {error}"),
+    }
+}
+
+fn verdict(subject: SubjectId, finding: Finding) -> Verdict {
+    let evidence = Evidence {
+        messages: finding.message.into_iter().map(Into::into).collect(),
+        reason: finding.inert.then_some(Reason::InstalledButInert),
+        unread: finding.unread,
+    };
+    Verdict {
+        subject,
+        outcome: finding.outcome,
+        credit: finding.credit,
+        evidence: (evidence != Evidence::default()).then(|| Box::new(evidence)),
+    }
+}
+
+/// Which outcome wins where the containers of a workload differ: what was seen to fail, then what
+/// could not be seen.
+fn rank(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::NotApplicable => 0,
+        Outcome::Pass => 1,
+        Outcome::Unknown => 2,
+        Outcome::Error => 3,
+        Outcome::Fail => 4,
+    }
+}
+
+/// The exact value of a number as it was written: `0.9` is nine tenths.
+fn exact(node: &Node) -> Option<Fraction> {
+    match node {
+        Node::Int(number) => Some(Fraction::from_integer(*number)),
+        Node::Float(number) => {
+            let text = number.to_string();
+            let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+            let digits: i64 = format!("{whole}{decimals}").parse().ok()?;
+            let scale = 10_i64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
+            Some(Fraction::new(digits, scale))
+        }
+        _ => None,
+    }
+}
+
+/// Parameters at their defaults; what examples are evaluated with.
+pub fn default_params(rules: &RuleSet) -> Params {
+    rules
+        .iter()
+        .map(|rule| {
+            let theme = rules.theme(&rule.theme).map(|theme| &theme.params);
+            let values = theme
+                .into_iter()
+                .flatten()
+                .chain(&rule.params)
+                .map(|(name, param)| (name.clone(), param.default.clone()))
+                .collect();
+            (rule.id.clone(), values)
+        })
+        .collect()
+}

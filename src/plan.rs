@@ -1,0 +1,334 @@
+//! Rules → what to read: kinds, fields, and the permissions that takes.
+//!
+//! Nothing is written here that a rule does not say: a field is read because an expression names
+//! it, or because a relation or a subject cannot be found without it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    cel::FieldReads,
+    model::{GroupKind, KindQuery, Projection, known},
+    rule::{Relation, RelationKind, Rule, RuleSet, SubjectKind},
+};
+
+/// What to read of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindRequest {
+    /// The kind and the versions that the rules understand.
+    pub query: KindQuery,
+    /// The fields to keep.
+    pub projection: Projection,
+    /// For workload kinds: the fields to keep of objects that another workload controls, such as
+    /// the pods of a Deployment. They are no subjects of their own, so this is mostly much less.
+    pub owned: Option<Projection>,
+}
+
+/// Everything to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// One entry per kind, sorted.
+    pub kinds: Vec<KindRequest>,
+    /// Whether a rule asks for the server's version.
+    pub server_version: bool,
+}
+
+impl Request {
+    /// The request for a kind.
+    pub fn kind(&self, kind: &GroupKind) -> Option<&KindRequest> {
+        self.kinds
+            .iter()
+            .find(|request| request.query.group_kind() == *kind)
+            .or_else(|| {
+                self.kinds.iter().find(|request| {
+                    request.query.is_wildcard() && request.query.group == kind.group
+                })
+            })
+    }
+}
+
+/// What a rule reads of each root (`object`, `podSpec`, an alias, …).
+pub fn rule_reads(rule: &Rule) -> BTreeMap<String, Projection> {
+    let mut reads = FieldReads::default();
+    for (name, expression) in &rule.variables {
+        reads.define(name, expression);
+    }
+    let partial = rule
+        .partial
+        .iter()
+        .flat_map(|partial| std::iter::once(&partial.expression).chain(&partial.message));
+    for expression in rule
+        .when
+        .iter()
+        .chain([&rule.expression])
+        .chain(partial)
+        .chain(&rule.message)
+        .chain(&rule.inert)
+    {
+        reads.read(expression);
+    }
+    reads.finish()
+}
+
+/// Merges what all rules read.
+pub fn plan(rules: &RuleSet) -> Request {
+    let mut planner = Planner::default();
+    for rule in rules.iter() {
+        planner.add(rule);
+    }
+    planner.finish()
+}
+
+#[derive(Default)]
+struct Planner {
+    kinds: BTreeMap<GroupKind, (KindQuery, Projection, Option<Projection>)>,
+    server_version: bool,
+}
+
+/// Which objects of a workload kind something is read of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Only those that are subjects: no other workload controls them.
+    Subjects,
+    /// All of them.
+    All,
+}
+
+impl Planner {
+    fn add(&mut self, rule: &Rule) {
+        let reads = rule_reads(rule);
+        self.server_version |= reads.contains_key("server");
+        let nothing = Projection::default();
+        let root = |name: &str| reads.get(name).unwrap_or(&nothing);
+
+        let subjects: Vec<KindQuery> = match &rule.subject {
+            SubjectKind::Workload | SubjectKind::Container => known::workload_kinds().to_vec(),
+            SubjectKind::Namespace => vec![namespace_kind()],
+            SubjectKind::Cluster => Vec::new(),
+            SubjectKind::Kinds(kinds) => kinds.clone(),
+        };
+        let is_workload_rule =
+            matches!(rule.subject, SubjectKind::Workload | SubjectKind::Container);
+        for query in &subjects {
+            let mut fields = Projection::default();
+            fields.merge(root("object"));
+            if is_workload_rule {
+                add_workload_fields(&mut fields, &query.group_kind(), &reads);
+            }
+            let of = if is_workload_rule {
+                Of::Subjects
+            } else {
+                Of::All
+            };
+            self.read(query, &fields, of);
+        }
+
+        for (alias, relation) in &rule.with {
+            // The alias is a list: what is read of its elements is read of the kind.
+            let alias = root(alias);
+            let mut fields = Projection::default();
+            if alias.all {
+                fields.all = true;
+            }
+            if let Some(items) = &alias.items {
+                fields.merge(items);
+            }
+            self.read(&relation.kind, &fields, Of::All);
+            for query in &subjects {
+                self.add_relation(relation, query);
+            }
+        }
+    }
+
+    /// The fields by which a relation is found.
+    fn add_relation(&mut self, relation: &Relation, subject: &KindQuery) {
+        let (near, far) = (subject.group_kind(), relation.kind.group_kind());
+        match relation.relation {
+            RelationKind::InNamespace | RelationKind::Any => {}
+            RelationKind::Selects => {
+                let (selecting, selected) = if known::selector(&far).is_some() {
+                    (&relation.kind, subject)
+                } else {
+                    (subject, &relation.kind)
+                };
+                if let Some((path, _)) = known::selector(&selecting.group_kind()) {
+                    self.read_path(selecting, path);
+                }
+                let selected_kind = selected.group_kind();
+                let template = known::pod_template(&selected_kind)
+                    .filter(|_| known::selects_pods(&selecting.group_kind()))
+                    .unwrap_or_default();
+                let path: Vec<&str> = template
+                    .iter()
+                    .copied()
+                    .chain(["metadata", "labels"])
+                    .collect();
+                self.read_path(selected, &path);
+            }
+            RelationKind::Targets => {
+                for path in known::TARGET_PATHS {
+                    for query in [subject, &relation.kind] {
+                        for field in ["apiVersion", "kind", "name"] {
+                            let path: Vec<&str> = path.iter().copied().chain([field]).collect();
+                            self.read_path(query, &path);
+                        }
+                    }
+                }
+            }
+            RelationKind::OwnedBy => {
+                self.read_owners(&relation.kind);
+                for query in known::workload_kinds() {
+                    if matches!(&*query.kind, "ReplicaSet" | "Job") {
+                        self.read_owners(query);
+                    }
+                }
+            }
+            RelationKind::References => {
+                for (from, to) in [(subject, &far), (&relation.kind, &near)] {
+                    let from_kind = from.group_kind();
+                    for (reference, in_pod_spec) in known::references(&from_kind, to) {
+                        let template = match in_pod_spec {
+                            true => known::pod_template(&from_kind).unwrap_or_default(),
+                            false => &[],
+                        };
+                        let spec: &[&str] = if in_pod_spec { &["spec"] } else { &[] };
+                        let path: Vec<&str> = template
+                            .iter()
+                            .chain(spec)
+                            .chain(reference.path)
+                            .copied()
+                            .collect();
+                        for field in ["name", "namespace", "kind"] {
+                            let end: Vec<&str> = path.iter().copied().chain([field]).collect();
+                            self.read_path(from, &end);
+                        }
+                        // The path may lead to the name itself rather than to an object with one.
+                        let mut fields = Projection::default();
+                        fields.path(&path).keys = true;
+                        self.read(from, &fields, Of::All);
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_owners(&mut self, query: &KindQuery) {
+        let mut fields = Projection::default();
+        add_owner_fields(&mut fields);
+        self.read(query, &fields, Of::All);
+    }
+
+    fn read_path(&mut self, query: &KindQuery, path: &[&str]) {
+        let mut fields = Projection::default();
+        fields.path(path).all = true;
+        self.read(query, &fields, Of::All);
+    }
+
+    fn read(&mut self, query: &KindQuery, fields: &Projection, of: Of) {
+        let kind = query.group_kind();
+        let is_workload = known::is_workload(&kind);
+        let (planned, all, owned) = self
+            .kinds
+            .entry(kind)
+            .or_insert_with(|| (query.clone(), Projection::default(), None));
+        for version in &query.versions {
+            if !planned.versions.contains(version) {
+                planned.versions.push(version.clone());
+            }
+        }
+        for field in ["name", "namespace"] {
+            all.path(&["metadata", field]).all = true;
+        }
+        if is_workload {
+            add_owner_fields(all);
+        }
+        all.merge(fields);
+        if is_workload && of == Of::All {
+            let owned = owned.get_or_insert_default();
+            for field in ["name", "namespace"] {
+                owned.path(&["metadata", field]).all = true;
+            }
+            add_owner_fields(owned);
+            owned.merge(fields);
+        }
+    }
+
+    fn finish(self) -> Request {
+        Request {
+            kinds: self
+                .kinds
+                .into_values()
+                .map(|(query, projection, owned)| KindRequest {
+                    query,
+                    projection,
+                    owned,
+                })
+                .collect(),
+            server_version: self.server_version,
+        }
+    }
+}
+
+/// The kind of namespaces.
+pub fn namespace_kind() -> KindQuery {
+    KindQuery {
+        group: "".into(),
+        versions: vec!["v1".into()],
+        kind: "Namespace".into(),
+    }
+}
+
+/// The fields that tell which object controls another.
+fn add_owner_fields(fields: &mut Projection) {
+    fields.path(&["metadata", "uid"]).all = true;
+    let owner = fields.path(&["metadata", "ownerReferences"]).items();
+    for field in ["apiVersion", "controller", "kind", "name", "uid"] {
+        owner.field(field).all = true;
+    }
+}
+
+/// Where the roots of a workload's rule lie in objects of a workload kind.
+fn add_workload_fields(
+    fields: &mut Projection,
+    kind: &GroupKind,
+    reads: &BTreeMap<String, Projection>,
+) {
+    let template = known::pod_template(kind).unwrap_or_default();
+    let at = |end: &'static [&'static str]| -> Vec<&'static str> {
+        template.iter().chain(end).copied().collect()
+    };
+    if let Some(spec) = reads.get("podSpec") {
+        fields.path(&at(&["spec"])).merge(spec);
+    }
+    if let Some(metadata) = reads.get("podMeta") {
+        fields.path(&at(&["metadata"])).merge(metadata);
+    }
+    let lists = reads
+        .get("containers")
+        .map(|containers| match &containers.items {
+            Some(items) => (**items).clone(),
+            None => Projection::default(),
+        });
+    for container in lists.iter().chain(reads.get("container")) {
+        for (list, _) in known::CONTAINER_LISTS {
+            let path = [&at(&["spec"])[..], &[list]].concat();
+            fields.path(&path).items().merge(container);
+        }
+        let role = [
+            &at(&["spec"])[..],
+            &["initContainers", "*", "restartPolicy"],
+        ]
+        .concat();
+        fields.path(&role).all = true;
+    }
+    if let Some(workload) = reads.get("workload") {
+        let metadata = fields.field("metadata");
+        for name in ["labels", "annotations"] {
+            if let Some(branch) = workload.fields.get(name) {
+                metadata.field(name).merge(branch);
+            }
+        }
+        if workload.fields.contains_key("replicas") {
+            fields.path(&["spec", "replicas"]).all = true;
+        }
+    }
+}
