@@ -6,3 +6,5 @@ pub mod evaluate;
 pub mod model;
 pub mod plan;
 pub mod rule;
+pub mod score;
+pub mod scorecard;
