@@ -19,7 +19,7 @@ pub use waiver::{Selector, Waiver, load_waivers};
 
 use crate::{
     model::{Category, Fraction, Node, RuleId, ThemeId},
-    rule::{Param, Rule, Theme},
+    rule::{Param, Rule, RuleSet, Theme},
 };
 
 /// A scorecard, as meant: inheritance resolved, checked against the rules.
@@ -105,6 +105,21 @@ impl Scorecard {
             );
         }
         values
+    }
+
+    /// [`Scorecard::params_for`] of every rule of a set.
+    pub fn params_of(
+        &self,
+        rules: &RuleSet,
+        profile: &str,
+    ) -> BTreeMap<RuleId, BTreeMap<String, Node>> {
+        rules
+            .iter()
+            .map(|rule| {
+                let theme = rules.theme(&rule.theme);
+                (rule.id.clone(), self.params_for(rule, theme, profile))
+            })
+            .collect()
     }
 
     /// The best level that a profile can give; nothing if it can give every one.

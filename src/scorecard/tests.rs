@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     cel::Expression,
     model::{Aggregate, Effort, GroupKind, Problem, Severity, Subject},
-    rule::{Param, ParamType, RuleSet, SubjectKind},
+    rule::{Param, ParamType, SubjectKind},
 };
 
 fn rule(id: &str, category: Category, theme: &str, aggregate: Aggregate) -> Rule {
