@@ -3,17 +3,24 @@
 //! A scorecard is data: it holds no expression. It is checked against the rules it scores.
 
 mod check;
+mod digest;
 mod file;
 mod load;
+mod params;
+#[cfg(test)]
+mod tests;
 mod waiver;
 
 use std::collections::BTreeMap;
 
-pub use file::schema;
+pub use file::{exact, schema};
 pub use load::{embedded_names, load};
-pub use waiver::{Waiver, load_waivers};
+pub use waiver::{Selector, Waiver, load_waivers};
 
-use crate::model::{Category, Fraction, Node, RuleId, ThemeId};
+use crate::{
+    model::{Category, Fraction, Node, RuleId, ThemeId},
+    rule::{Param, Rule, RuleSet, Theme},
+};
 
 /// A scorecard, as meant: inheritance resolved, checked against the rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,4 +73,57 @@ pub struct Level {
     pub min_coverage: Option<Fraction>,
     /// The level is called borderline while more than this many critical gaps are open.
     pub borderline_above_critical: Option<u32>,
+}
+
+impl Scorecard {
+    /// The values of a rule's parameters, those of its theme included: the scorecard's own value,
+    /// else the profile's value in the rule or theme file, else the default there. A rule's
+    /// parameter hides its theme's of the same name. `minRatio` and `tolerance` are in the map of
+    /// every rule for which the scorecard sets them, declared or not.
+    pub fn params_for(
+        &self,
+        rule: &Rule,
+        theme: Option<&Theme>,
+        profile: &str,
+    ) -> BTreeMap<String, Node> {
+        let value = |param: &Param| {
+            param
+                .profiles
+                .get(profile)
+                .unwrap_or(&param.default)
+                .clone()
+        };
+        let shared = theme.into_iter().flat_map(|theme| &theme.params);
+        let declared = shared.chain(&rule.params);
+        let mut values: BTreeMap<String, Node> = declared
+            .map(|(name, param)| (name.clone(), value(param)))
+            .collect();
+        if let Some(own) = self.params.get(&rule.id) {
+            values.extend(
+                own.iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+        values
+    }
+
+    /// [`Scorecard::params_for`] of every rule of a set.
+    pub fn params_of(
+        &self,
+        rules: &RuleSet,
+        profile: &str,
+    ) -> BTreeMap<RuleId, BTreeMap<String, Node>> {
+        rules
+            .iter()
+            .map(|rule| {
+                let theme = rules.theme(&rule.theme);
+                (rule.id.clone(), self.params_for(rule, theme, profile))
+            })
+            .collect()
+    }
+
+    /// The best level that a profile can give; nothing if it can give every one.
+    pub fn ceiling(&self, profile: &str) -> Option<&str> {
+        self.ceilings.get(profile).map(String::as_str)
+    }
 }
