@@ -11,7 +11,7 @@ use crate::{
         Problem, SourceKind, Verdict, yaml::Source,
     },
     plan::{self, namespace_kind},
-    rule::{Example, Expectation, Rule, RuleSet},
+    rule::{Example, Expectation, Rule, RuleSet, SubjectKind},
     source::manifests,
 };
 
@@ -135,7 +135,12 @@ fn inventory(rules: &RuleSet, example: &Example) -> Result<Inventory, Vec<Proble
         version: Some(example.server.as_deref().unwrap_or("v1.36.3").into()),
         platform: Some("linux/amd64".into()),
     };
-    imply_namespaces(&mut inventory);
+    if rules
+        .iter()
+        .any(|rule| rule.subject == SubjectKind::Namespace)
+    {
+        imply_namespaces(&mut inventory);
+    }
     Ok(inventory)
 }
 

@@ -99,13 +99,18 @@ impl<'a> Relations<'a> {
             }
             RelationKind::References => {
                 self.names(&far);
-                let clustered = inventory.objects(subject).iter().all(|o| o.namespace().is_none());
+                let clustered = inventory
+                    .objects(subject)
+                    .iter()
+                    .all(|o| o.namespace().is_none());
                 self.referring
                     .entry((far.clone(), subject.clone()))
                     .or_insert_with(|| {
                         group(objects().flat_map(|object| {
                             let names = named(object, subject).into_iter();
-                            names.map(move |(ns, name)| ((if clustered { "" } else { ns }, name), object))
+                            names.map(move |(ns, name)| {
+                                ((if clustered { "" } else { ns }, name), object)
+                            })
                         }))
                     });
             }

@@ -163,10 +163,13 @@ impl Branch {
 }
 
 impl Projected {
-    /// Makes the projection of an object ready. `metadata.managedFields` and the value of kubectl's
-    /// last-applied annotation are never kept, whatever it says: they repeat the whole object.
+    /// Makes the projection of an object ready. `metadata.managedFields` repeats the whole object:
+    /// it is kept only where a rule names it, not because something around it is kept whole. The
+    /// value of kubectl's last-applied annotation is never kept.
     pub fn new(projection: &Projection, texts: Texts) -> Self {
         let mut root = Branch::of(projection, false);
+        let metadata = projection.fields.get("metadata");
+        let named = metadata.is_some_and(|metadata| metadata.fields.contains_key("managedFields"));
         if !root.class_only
             && let Some(metadata) = root.field_mut("metadata")
         {
@@ -174,7 +177,9 @@ impl Projected {
                 drop: true,
                 ..Branch::default()
             };
-            metadata.force("managedFields", dropped);
+            if !named {
+                metadata.force("managedFields", dropped);
+            }
             if let Some(annotations) = metadata.field_mut("annotations") {
                 annotations.force(LAST_APPLIED, Branch::default());
             }
