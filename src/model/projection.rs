@@ -81,6 +81,40 @@ impl Projection {
         }
     }
 
+    /// Whether everything that another projection keeps is kept.
+    ///
+    /// # Errors
+    /// The path of the first part that is not.
+    pub fn covers(&self, other: &Projection) -> Result<(), String> {
+        if self.all {
+            return Ok(());
+        }
+        if other.all || (other.keys && !self.keys) || other.class_only != self.class_only {
+            return Err(String::new());
+        }
+        let below = |name: &str, ours: Option<&Projection>, theirs: &Projection| {
+            let covered = ours.map_or(Err(String::new()), |ours| ours.covers(theirs));
+            covered.map_err(|path| match path.is_empty() {
+                true => name.to_owned(),
+                false => format!("{name}.{path}"),
+            })
+        };
+        for (name, branch) in &other.fields {
+            below(
+                name,
+                self.fields.get(name).or(self.entries.as_deref()),
+                branch,
+            )?;
+        }
+        if let Some(branch) = &other.entries {
+            below("*", self.entries.as_deref(), branch)?;
+        }
+        if let Some(branch) = &other.items {
+            below("[]", self.items.as_deref(), branch)?;
+        }
+        Ok(())
+    }
+
     /// What a projection keeps of a value that a wider one has kept.
     pub fn prune(&self, node: Node) -> Node {
         if self.all {

@@ -132,6 +132,24 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The node that was written as JSON by a snapshot: there `null` is a value whose presence was
+    /// kept, and not an absent one.
+    pub fn from_kept(value: serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::Array(items) => Node::List(items.into_iter().map(Node::from_kept).collect()),
+            Value::Object(fields) => Node::Map(
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (Arc::from(name), Node::from_kept(value)))
+                    .collect(),
+            ),
+            scalar => Node::from(scalar),
+        }
+    }
+}
+
 /// Makes a node of a JSON value; used for parameters, examples and tests, never for bulk input.
 impl From<serde_json::Value> for Node {
     fn from(value: serde_json::Value) -> Self {

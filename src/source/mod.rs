@@ -3,6 +3,7 @@
 mod classify;
 pub mod decode;
 pub mod manifests;
+pub mod snapshot;
 
 use std::{
     collections::{BTreeMap, HashMap},
