@@ -3,3 +3,6 @@
 
 pub mod cel;
 pub mod model;
+pub mod plan;
+pub mod rule;
+pub mod source;
