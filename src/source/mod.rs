@@ -1,0 +1,99 @@
+//! Sources: where objects come from, each reduced to what the plan asked for.
+
+mod classify;
+pub mod cluster;
+pub mod decode;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::model::{GroupKind, Inventory, Object};
+
+pub use crate::plan::{KindRequest, Request};
+pub use classify::{classify, is_class};
+
+/// Receives objects while lists stream in, so that a caller may judge and drop them.
+///
+/// Pages of several lists arrive at the same time and in any order; methods are called from
+/// several threads.
+pub trait Sink: Send + Sync {
+    /// One more object. It arrives once, unless its list starts over.
+    fn accept(&self, object: Object);
+
+    /// A list starts over or has failed: what came of it so far must be forgotten. Of a list of
+    /// one namespace that is only this namespace's part; `None` is the whole kind.
+    fn restart(&self, kind: &GroupKind, namespace: Option<&str>);
+}
+
+/// Hears how far a collection has come. The default methods ignore it; `()` ignores everything.
+pub trait Progress: Send + Sync {
+    /// The number of kinds that will be listed is known.
+    fn kinds(&self, _total: usize) {}
+
+    /// A page of a kind has arrived: objects in it, and how many the server says are left.
+    fn page(&self, _kind: &GroupKind, _objects: usize, _remaining: Option<u64>) {}
+
+    /// A kind is read, or has failed.
+    fn finished(&self, _kind: &GroupKind) {}
+}
+
+impl Progress for () {}
+
+/// A sink that keeps every object.
+#[derive(Debug, Default)]
+pub struct Collected(Mutex<HashMap<GroupKind, Vec<Object>>>);
+
+impl Collected {
+    /// An empty sink, to be shared with a collection.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Moves the objects into the lists of an inventory, sorted by namespace and name. Of objects
+    /// with the same name the last to arrive counts: a name is unique within a kind, so the
+    /// earlier one has been replaced in the meantime.
+    pub fn fill(&self, inventory: &mut Inventory) {
+        let mut kinds = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (kind, list) in &mut inventory.lists {
+            list.objects = sorted(kinds.remove(kind).unwrap_or_default());
+        }
+    }
+}
+
+impl Sink for Collected {
+    fn accept(&self, object: Object) {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kinds.get_mut(&object.kind) {
+            Some(objects) => objects.push(object),
+            None => {
+                kinds.insert(object.kind.clone(), vec![object]);
+            }
+        }
+    }
+
+    fn restart(&self, kind: &GroupKind, namespace: Option<&str>) {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match namespace {
+            None => drop(kinds.remove(kind)),
+            Some(namespace) => {
+                if let Some(objects) = kinds.get_mut(kind) {
+                    objects.retain(|object| object.namespace() != Some(namespace));
+                }
+            }
+        }
+    }
+}
+
+fn sorted(objects: Vec<Object>) -> Vec<Object> {
+    let mut by_name = BTreeMap::new();
+    for object in objects {
+        let key = (
+            object.namespace().unwrap_or_default().to_owned(),
+            object.name().to_owned(),
+        );
+        by_name.insert(key, object);
+    }
+    by_name.into_values().collect()
+}
