@@ -1,6 +1,7 @@
 //! Sources: where objects come from, each reduced to what the plan asked for.
 
 mod classify;
+pub mod cluster;
 pub mod decode;
 pub mod manifests;
 pub mod snapshot;
