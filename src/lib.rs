@@ -17,6 +17,9 @@
 //! - [`source`]: live clusters, snapshots and manifests, decoded through the projection.
 //! - [`evaluate`]: rules × inventory → verdicts; subjects and indexed relations.
 //! - [`score`]: verdicts × scorecard → the score tree, gaps and level; exact.
+//! - [`report`]: the audit as plain data, and one writer per format.
+//! - [`audit`]: the pipeline.
+//! - [`cli`]: the command line; the only module that prints.
 //!
 //! # Invariants
 //!
@@ -29,10 +32,13 @@
 //! 7. A new rule is one file; rules are embedded by directory.
 //! 8. Nothing is written to a cluster, and nothing reads Secret data.
 
+pub mod audit;
 pub mod cel;
+pub mod cli;
 pub mod evaluate;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod rule;
 pub mod score;
 pub mod scorecard;

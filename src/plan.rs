@@ -332,3 +332,65 @@ fn add_workload_fields(
         }
     }
 }
+
+/// The ClusterRole that an audit with these rules needs: `get` and `list` on what they read, and
+/// nothing else.
+///
+/// The plural names are guessed as the API's own code generators guess them, since there may be no
+/// server to ask. Discovery and `/version` need no permission beyond what every authenticated user
+/// has.
+pub fn cluster_role(request: &Request, name: &str) -> serde_json::Value {
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for kind in &request.kinds {
+        let resource = match kind.query.is_wildcard() {
+            true => "*".to_owned(),
+            false => plural(&kind.query.group, &kind.query.kind),
+        };
+        groups.entry(&kind.query.group).or_default().push(resource);
+    }
+    // The UID of `kube-system` is the cluster's identity.
+    let core = groups.entry("").or_default();
+    if !core.iter().any(|resource| resource == "namespaces") {
+        core.push("namespaces".to_owned());
+    }
+    let rules: Vec<serde_json::Value> = groups
+        .into_iter()
+        .map(|(group, mut resources)| {
+            resources.sort();
+            serde_json::json!({
+                "apiGroups": [group],
+                "resources": resources,
+                "verbs": ["get", "list"],
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    })
+}
+
+/// The plural resource name of a kind.
+pub fn plural(group: &str, kind: &str) -> String {
+    let name = kind.to_ascii_lowercase();
+    match (group, &*name) {
+        ("metrics.k8s.io", "nodemetrics") => return "nodes".to_owned(),
+        ("metrics.k8s.io", "podmetrics") => return "pods".to_owned(),
+        ("", "endpoints") => return name,
+        // Gatekeeper names the resource of a constraint like its kind.
+        ("constraints.gatekeeper.sh", _) => return name,
+        _ => {}
+    }
+    let vowel = |c: char| "aeiou".contains(c);
+    if let Some(stem) = name.strip_suffix('y')
+        && !stem.ends_with(vowel)
+    {
+        return format!("{stem}ies");
+    }
+    if ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end)) {
+        return format!("{name}es");
+    }
+    format!("{name}s")
+}

@@ -158,7 +158,14 @@ pub fn check_rule(
         manifests,
         examples,
         file: source.file.clone(),
+        digest: digest(&source.text),
     })
+}
+
+fn digest(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The names that a rule's expressions may use.

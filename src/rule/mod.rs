@@ -72,6 +72,8 @@ pub struct Rule {
     pub examples: Vec<Example>,
     /// The file it was read from, as named in diagnostics.
     pub file: Arc<str>,
+    /// SHA-256 of the file, in hex: reports carry it, since a changed rule changes scores.
+    pub digest: String,
 }
 
 impl Rule {
@@ -218,6 +220,17 @@ pub struct RuleSet {
     themes: BTreeMap<ThemeId, Theme>,
 }
 
+/// A selection of rules that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownSelection {
+    /// A name is no rule's, theme's or category's.
+    #[error("`{0}` is no rule, theme or category; see `seaworthy rules list`")]
+    Name(String),
+    /// The names leave no rule.
+    #[error("--only and --skip leave no rule")]
+    Nothing,
+}
+
 impl RuleSet {
     /// Sorts rules into a set. Ids are unique; the checker saw to it.
     pub fn new(mut rules: Vec<Arc<Rule>>, themes: BTreeMap<ThemeId, Theme>) -> Self {
@@ -246,6 +259,33 @@ impl RuleSet {
     /// The rules, sorted by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Rule>> {
         self.rules.iter()
+    }
+
+    /// The rules that are left by names to keep (all, if there are none) and names to leave out.
+    /// A name is a rule's, a theme's or a category's.
+    ///
+    /// # Errors
+    /// A name that is none of these, or no rule left.
+    pub fn select(&self, only: &[String], skip: &[String]) -> Result<RuleSet, UnknownSelection> {
+        let matches = |rule: &Rule, name: &String| {
+            *rule.id == **name
+                || *rule.theme == **name
+                || rule.category.as_str() == name
+                || rule.aliases.iter().any(|alias| **alias == **name)
+        };
+        for name in only.iter().chain(skip) {
+            if !self.iter().any(|rule| matches(rule, name)) {
+                return Err(UnknownSelection::Name(name.clone()));
+            }
+        }
+        let selected = self.filtered(|rule| {
+            (only.is_empty() || only.iter().any(|name| matches(rule, name)))
+                && !skip.iter().any(|name| matches(rule, name))
+        });
+        match selected.is_empty() {
+            true => Err(UnknownSelection::Nothing),
+            false => Ok(selected),
+        }
     }
 
     /// The rule with an id.

@@ -22,7 +22,7 @@ use crate::model::{
 };
 
 /// Largest manifest file, in bytes.
-const MAX_BYTES: u64 = 64 << 20;
+pub const MAX_BYTES: u64 = 64 << 20;
 
 /// Deepest folder below one that was named.
 const MAX_DEPTH: usize = 32;

@@ -8,10 +8,18 @@ pub mod snapshot;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io::Read as _,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::model::{GroupKind, Inventory, Object};
+use jiff::Timestamp;
+
+use self::{
+    cluster::{ClusterError, ClusterOptions},
+    snapshot::SnapshotError,
+};
+use crate::model::{GroupKind, Inventory, Object, Problem};
 
 pub use crate::plan::{KindRequest, Request};
 pub use classify::{classify, is_class};
@@ -98,4 +106,77 @@ fn sorted(objects: Vec<Object>) -> Vec<Object> {
         by_name.insert(key, object);
     }
     by_name.into_values().collect()
+}
+
+/// A snapshot of a small platform, for trying the program without a cluster.
+static DEMO: &[u8] = include_bytes!("../../fixtures/snapshots/demo.snap");
+
+/// Where objects come from.
+#[derive(Clone, Debug, Default)]
+pub enum Source {
+    /// A live API server.
+    Live(Box<ClusterOptions>),
+    /// A snapshot file.
+    Snapshot(PathBuf),
+    /// Files and folders; `-` is standard input.
+    Manifests(Vec<PathBuf>),
+    /// The snapshot inside the program.
+    #[default]
+    Demo,
+}
+
+/// Why a source cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The cluster cannot be reached or does not accept the credentials.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The snapshot cannot be used.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Files cannot be read as manifests.
+    #[error("{} files cannot be read as manifests", .0.len())]
+    Manifests(Vec<Problem>),
+    /// Standard input, or threads to work with, are not to be had.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Reads a source: the objects that a request asks for, and what its author should know.
+///
+/// `now` is the clock where the source has none of its own.
+///
+/// # Errors
+/// The source cannot be read at all.
+pub fn collect(
+    source: &Source,
+    request: &Request,
+    now: Option<Timestamp>,
+    progress: Arc<dyn Progress>,
+) -> Result<(Inventory, Vec<Problem>), SourceError> {
+    match source {
+        Source::Live(options) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            let sink = Collected::new();
+            let collecting = cluster::collect(request, options, sink.clone(), progress);
+            let mut inventory = runtime.block_on(collecting)?;
+            sink.fill(&mut inventory);
+            Ok((inventory, Vec::new()))
+        }
+        Source::Snapshot(file) => Ok((snapshot::read(file, request)?, Vec::new())),
+        Source::Demo => Ok((snapshot::read_bytes("demo", DEMO, request)?, Vec::new())),
+        Source::Manifests(paths) => {
+            let stdin = match paths.iter().any(|path| path.as_os_str() == "-") {
+                true => {
+                    let mut text = String::new();
+                    let mut input = std::io::stdin().lock().take(manifests::MAX_BYTES);
+                    input.read_to_string(&mut text)?;
+                    Some(text)
+                }
+                false => None,
+            };
+            let now = now.unwrap_or_else(Timestamp::now);
+            manifests::read(paths, stdin, request, now).map_err(SourceError::Manifests)
+        }
+    }
 }

@@ -1,0 +1,249 @@
+//! The audit as plain data, and one writer per format.
+//!
+//! [`Report`] says everything a reader needs and nothing of how it looks. Names and messages from
+//! a cluster stay [`Untrusted`] in it: each writer escapes them for its own syntax.
+
+mod build;
+mod explain;
+pub mod json;
+mod table;
+
+pub use build::Parts;
+pub use explain::explain;
+pub use table::{Style, table};
+
+use crate::{
+    model::{
+        Category, Cluster, Effort, GroupKind, Outcome, Place, RuleId, Severity, SourceKind, Subject,
+        ThemeId, Unreadable, Untrusted,
+    },
+    score::{
+        Blocker, CategoryScore, Counts, LevelStanding, Mark, Points, RuleState, WaiverStatus,
+        one_decimal,
+    },
+};
+
+/// An audit's result, for writers.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Version of this program.
+    pub tool: &'static str,
+    /// The clock of the audit.
+    pub time: jiff::Timestamp,
+    /// Kind of source.
+    pub source: SourceKind,
+    /// What the source is called: a context, a file, a folder.
+    pub origin: Untrusted,
+    /// Which cluster it is.
+    pub cluster: Cluster,
+    /// The yardstick.
+    pub yardstick: Yardstick,
+    /// The score; nothing if there was nothing to look at.
+    pub total: Option<Mark>,
+    /// Verified weight over applicable weight, 0 to 1.
+    pub coverage: Points,
+    /// The level and what stands in the way of the next.
+    pub level: LevelStanding,
+    /// Scores by category and theme.
+    pub categories: Vec<CategoryScore>,
+    /// Every rule that was evaluated, sorted by id.
+    pub rules: Vec<RuleReport>,
+    /// Positions in `rules` of those that lost points, most points first.
+    pub gaps: Vec<usize>,
+    /// Kinds that could not be read completely, the most points first.
+    pub unread: Vec<UnreadReport>,
+    /// Each waiver and what it does.
+    pub waivers: Vec<WaiverReport>,
+    /// What the user should know of the collection.
+    pub notes: Vec<Untrusted>,
+}
+
+/// What a score was measured by. Scores of different yardsticks do not compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Yardstick {
+    /// The scorecard's name.
+    pub scorecard: String,
+    /// The scorecard's version.
+    pub version: String,
+    /// Profile whose parameters held.
+    pub profile: String,
+    /// SHA-256 of the scorecard and the rules, in hex.
+    pub digest: String,
+}
+
+/// One rule's part of the report.
+#[derive(Clone, Debug)]
+pub struct RuleReport {
+    /// Id.
+    pub id: RuleId,
+    /// What is true when it passes.
+    pub title: String,
+    /// Category.
+    pub category: Category,
+    /// Theme.
+    pub theme: ThemeId,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// Effort of the fix.
+    pub effort: Effort,
+    /// What to do, in Markdown.
+    pub fix: String,
+    /// What its verdicts amount to.
+    pub state: RuleState,
+    /// Points of the overall 100 that it can earn.
+    pub possible: Points,
+    /// Points that it earns.
+    pub earned: Points,
+    /// Points that it lost.
+    pub lost: Points,
+    /// Part of the lost points that would come back if everything unknown passed.
+    pub unproven: Points,
+    /// Subjects by outcome.
+    pub counts: Counts,
+    /// Subjects that need a look: failures, errors, unknowns, waived failures, in this order.
+    pub findings: Vec<Finding>,
+    /// Lists that would have to be readable.
+    pub unread: Vec<(GroupKind, Unreadable)>,
+    /// Why the source cannot answer it, if it cannot.
+    pub not_assessable: Option<String>,
+}
+
+/// One subject that does not simply pass.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The subject.
+    pub subject: Subject,
+    /// What was found.
+    pub outcome: Outcome,
+    /// What it earns, between 0 and 1.
+    pub credit: crate::model::Fraction,
+    /// Why.
+    pub messages: Vec<Untrusted>,
+    /// The thing exists and does nothing.
+    pub inert: bool,
+    /// The failure is accepted.
+    pub waived: bool,
+}
+
+/// A kind that could not be read completely.
+#[derive(Clone, Debug)]
+pub struct UnreadReport {
+    /// The kind.
+    pub kind: GroupKind,
+    /// Why.
+    pub why: Unreadable,
+    /// Permission that would settle it, such as `list deployments.apps`, where one is missing.
+    pub permission: Option<String>,
+    /// Unproven points of the rules that need it.
+    pub points: Points,
+    /// Those rules.
+    pub rules: Vec<RuleId>,
+}
+
+/// A waiver and what it does.
+#[derive(Clone, Debug)]
+pub struct WaiverReport {
+    /// The rule.
+    pub rule: RuleId,
+    /// Who accepted the failure.
+    pub owner: Untrusted,
+    /// Why.
+    pub reason: Untrusted,
+    /// When it ends.
+    pub expires: jiff::Timestamp,
+    /// Whether it holds.
+    pub status: WaiverStatus,
+    /// Failing subjects it covers.
+    pub subjects: u32,
+    /// Points between the raw score and the accepted one that are its share.
+    pub points: Points,
+}
+
+impl Report {
+    /// The rules that lost points, most points first.
+    pub fn gaps(&self) -> impl Iterator<Item = &RuleReport> {
+        self.gaps.iter().map(|at| &self.rules[*at])
+    }
+
+    /// How many rules are in a state.
+    pub fn count(&self, state: RuleState) -> usize {
+        self.rules.iter().filter(|rule| rule.state == state).count()
+    }
+}
+
+/// A gate that is not met, in words.
+pub fn blocker_text(blocker: &Blocker) -> String {
+    let percent = |share: &Points| {
+        let hundred = Points::from_integer(100.into());
+        format!("{} %", one_decimal(&(share * hundred)))
+    };
+    match blocker {
+        Blocker::Score { needed, have } => format!(
+            "score {} of {} needed",
+            one_decimal(have),
+            one_decimal(needed)
+        ),
+        Blocker::Category {
+            category,
+            needed,
+            have,
+        } => match have {
+            Some(have) => format!(
+                "{category} at {} of {} needed",
+                one_decimal(have),
+                one_decimal(needed)
+            ),
+            None => format!("{category} has no score; {} needed", one_decimal(needed)),
+        },
+        Blocker::OpenGaps {
+            severity,
+            allowed,
+            open,
+            ..
+        } => {
+            let names: Vec<&str> = open.iter().map(|id| &**id).collect();
+            format!(
+                "{} {severity} gaps open, {allowed} allowed: {}",
+                open.len(),
+                names.join(", ")
+            )
+        }
+        Blocker::Coverage { needed, have } => {
+            format!("coverage {} of {} needed", percent(have), percent(needed))
+        }
+        Blocker::Ceiling { profile } => format!("the profile `{profile}` is too lenient for it"),
+    }
+}
+
+/// First paragraph of a Markdown text, on one line.
+fn first_paragraph(text: &str) -> String {
+    let paragraph = text.trim().split("\n\n").next().unwrap_or_default();
+    let lines = paragraph
+        .lines()
+        .take_while(|line| !line.trim_start().starts_with("```"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
+
+/// How reports name a subject: kind, namespace and name.
+fn subject_text(subject: &Subject) -> String {
+    let kind = &subject.kind.kind;
+    match (&*subject.kind.group, &subject.namespace) {
+        ("seaworthy", _) => "the cluster".to_owned(),
+        (_, Some(namespace)) => format!(
+            "{kind} {}/{}",
+            namespace.visible(),
+            subject.name.visible()
+        ),
+        (_, None) => format!("{kind} {}", subject.name.visible()),
+    }
+}
+
+/// Where a subject was written, as `file:line`.
+fn place_text(place: &Place) -> String {
+    format!(
+        "{}:{}",
+        Untrusted::from(&*place.file).visible(),
+        place.line
+    )
+}
