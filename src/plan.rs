@@ -46,6 +46,37 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The same kinds with whole objects, but for what may be secret: of environment values and
+    /// ConfigMap entries only the class is kept. Secrets are never read.
+    pub fn whole(mut self) -> Self {
+        for request in &mut self.kinds {
+            let kind = request.query.group_kind();
+            request.projection = whole(&kind);
+            if known::is_workload(&kind) {
+                request.owned = Some(request.projection.clone());
+            }
+        }
+        self
+    }
+}
+
+fn whole(kind: &GroupKind) -> Projection {
+    let mut whole = Projection::whole();
+    if let Some(template) = known::pod_template(kind) {
+        for (list, _) in known::CONTAINER_LISTS {
+            let path = [template, &["spec", list, "*", "env", "*", "value"]].concat();
+            whole.path(&path).class_only = true;
+        }
+    }
+    if (&*kind.group, &*kind.kind) == ("", "ConfigMap") {
+        for field in ["data", "binaryData"] {
+            whole.field(field).entries().class_only = true;
+        }
+    }
+    whole
+}
+
 /// What a rule reads of each root (`object`, `podSpec`, an alias, …).
 pub fn rule_reads(rule: &Rule) -> BTreeMap<String, Projection> {
     let mut reads = FieldReads::default();

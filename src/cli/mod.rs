@@ -1,1 +1,67 @@
-//! x
+//! The command line: the only module that prints or picks the exit code.
+
+mod args;
+mod audit;
+mod diagnostics;
+mod exit;
+mod explain;
+mod output;
+mod progress;
+mod rbac;
+mod rules;
+mod schema;
+mod scorecards;
+mod snapshot;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::{
+    args::{Arguments, Command},
+    exit::Exit,
+};
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(crashed));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; clap knows which is which.
+            let _ = error.print();
+            let status = if error.use_stderr() { Exit::BadInput } else { Exit::Done };
+            return status.into();
+        }
+    };
+    let result = match arguments.command {
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Rules(command) => rules::run(&command),
+        Command::Scorecards(command) => scorecards::run(&command),
+        Command::Rbac(arguments) => rbac::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "seaworthy", &mut script);
+            output::to_stdout(&String::from_utf8_lossy(&script)).map(|()| Exit::Done)
+        }
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("the result cannot be written: {error}");
+            Exit::BadInput.into()
+        }
+    }
+}
+
+/// What a crash says. It ends with 101, which is no answer about any cluster, and it does not show
+/// values, which could be secret.
+fn crashed(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    eprintln!("seaworthy {} crashed at {place}; no audit was made.", env!("CARGO_PKG_VERSION"));
+    eprintln!("  Please report it with the command that you ran.");
+}

@@ -317,7 +317,7 @@ fn footer(out: &mut String, report: &Report) {
 fn new_table(style: &Style) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(style.width);
     if style.colour {

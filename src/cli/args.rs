@@ -1,0 +1,289 @@
+//! The arguments, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use super::output::Output;
+use crate::{
+    audit::Options,
+    source::{Source, cluster::ClusterOptions},
+};
+
+/// Scores how ready a Kubernetes cluster is, from 0 to 100, with evidence for every point.
+#[derive(Debug, Parser)]
+#[command(name = "seaworthy", version, propagate_version = true, max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 bad arguments or input, 3 no answer (cluster unreachable, nothing to score), 101 a crash.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Audits a cluster, a snapshot or manifests
+    Audit(AuditArgs),
+    /// Saves what an audit would read to a file, without judging it
+    Snapshot(SnapshotArgs),
+    /// Explains a rule; with a source, also what it finds there
+    Explain(ExplainArgs),
+    /// Lists, checks, tests and documents rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Lists and shows scorecards
+    #[command(subcommand)]
+    Scorecards(ScorecardsCommand),
+    /// Prints the least-privilege ClusterRole that the chosen rules need
+    Rbac(RbacArgs),
+    /// Prints the JSON Schema of a file format, for editors
+    Schema(SchemaArgs),
+    /// Prints a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the objects come from.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Kubeconfig file; otherwise $KUBECONFIG, ~/.kube/config, or the pod's service account
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_KUBECONFIG", conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", env = "SEAWORTHY_CONTEXT", conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    context: Option<String>,
+    /// Namespaces to read one by one where the whole cluster may not be listed
+    #[arg(long, value_name = "NS", env = "SEAWORTHY_NAMESPACES", value_delimiter = ',', conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    namespaces: Vec<String>,
+    /// Longest time for reading the cluster, in seconds
+    #[arg(long, value_name = "SECONDS", env = "SEAWORTHY_TIMEOUT", default_value_t = 300)]
+    timeout: u64,
+    /// Snapshot file instead of a cluster
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_SNAPSHOT", conflicts_with_all = ["manifests", "demo"])]
+    snapshot: Option<PathBuf>,
+    /// Manifest files and folders instead of a cluster; `-` is standard input
+    #[arg(long, value_name = "PATH", env = "SEAWORTHY_MANIFESTS", num_args = 1.., value_delimiter = ',', conflicts_with = "demo")]
+    manifests: Vec<PathBuf>,
+    /// The snapshot inside the program, to try it without a cluster
+    #[arg(long, env = "SEAWORTHY_DEMO")]
+    demo: bool,
+}
+
+impl SourceArgs {
+    /// Whether a source was named, rather than left to the kubeconfig.
+    pub fn is_named(&self) -> bool {
+        self.demo
+            || self.snapshot.is_some()
+            || !self.manifests.is_empty()
+            || self.kubeconfig.is_some()
+            || self.context.is_some()
+    }
+
+    /// The source that is meant.
+    pub fn source(&self) -> Source {
+        if self.demo {
+            return Source::Demo;
+        }
+        if let Some(file) = &self.snapshot {
+            return Source::Snapshot(file.clone());
+        }
+        if !self.manifests.is_empty() {
+            return Source::Manifests(self.manifests.clone());
+        }
+        let defaults = ClusterOptions::default();
+        let total = std::time::Duration::from_secs(self.timeout.max(1));
+        Source::Live(Box::new(ClusterOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespaces: self.namespaces.clone(),
+            list_deadline: defaults.list_deadline.min(total),
+            total_deadline: total,
+            ..defaults
+        }))
+    }
+}
+
+/// Which rules, and what they are worth.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Yardstick")]
+pub struct YardstickArgs {
+    /// Scorecard: a name (see `scorecards list`) or a file
+    #[arg(long, value_name = "NAME|FILE", env = "SEAWORTHY_SCORECARD", default_value = "platform-stack")]
+    scorecard: String,
+    /// Profile whose parameters hold: dev, staging or prod
+    #[arg(long, value_name = "PROFILE", env = "SEAWORTHY_PROFILE")]
+    profile: Option<String>,
+    /// Waivers: accepted failures with owner, reason and expiry
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_WAIVERS")]
+    waivers: Option<PathBuf>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+}
+
+/// Which rules.
+#[derive(Args, Debug)]
+pub struct RuleArgs {
+    /// Directory with rules of your own, as <category>/<theme>/<id>.yaml
+    #[arg(long = "rules", value_name = "DIR", env = "SEAWORTHY_RULES", value_delimiter = ',')]
+    pub directories: Vec<PathBuf>,
+    /// Only these rules, themes or categories
+    #[arg(long, value_name = "NAME", env = "SEAWORTHY_ONLY", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// All but these rules, themes or categories
+    #[arg(long, value_name = "NAME", env = "SEAWORTHY_SKIP", value_delimiter = ',')]
+    pub skip: Vec<String>,
+}
+
+/// The clock.
+#[derive(Args, Debug)]
+pub struct ClockArgs {
+    /// Clock of the audit, as RFC 3339, instead of the source's; $SOURCE_DATE_EPOCH works, too
+    #[arg(long, value_name = "TIME", env = "SEAWORTHY_NOW")]
+    now: Option<Timestamp>,
+}
+
+impl ClockArgs {
+    /// The clock that was asked for.
+    pub fn now(&self) -> Option<Timestamp> {
+        let epoch = || {
+            let seconds = std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
+            Timestamp::from_second(seconds).ok()
+        };
+        self.now.or_else(epoch)
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  seaworthy audit --demo                         try it without a cluster
+  seaworthy audit                                the current context of your kubeconfig
+  seaworthy audit --context prod --scorecard prod
+  helm template my-chart | seaworthy audit --manifests -
+  seaworthy audit -o table -o json=report.json")]
+pub struct AuditArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub yardstick: YardstickArgs,
+    #[command(flatten)]
+    pub clock: ClockArgs,
+    /// Format, and the file it goes to: table, wide, json, yaml; may be repeated
+    #[arg(short, long, value_name = "FORMAT[=FILE]", env = "SEAWORTHY_OUTPUT", value_delimiter = ',', default_value = "table")]
+    pub output: Vec<Output>,
+    /// Every gap instead of the ten costliest
+    #[arg(long, env = "SEAWORTHY_ALL")]
+    pub all: bool,
+    /// Nothing on standard error but failures
+    #[arg(short, long, env = "SEAWORTHY_QUIET")]
+    pub quiet: bool,
+}
+
+impl AuditArgs {
+    /// What is meant.
+    pub fn options(&self) -> Options {
+        options(&self.source, &self.yardstick, &self.clock)
+    }
+}
+
+/// What an audit's arguments mean.
+pub fn options(source: &SourceArgs, yardstick: &YardstickArgs, clock: &ClockArgs) -> Options {
+    Options {
+        rules: yardstick.rules.directories.clone(),
+        only: yardstick.rules.only.clone(),
+        skip: yardstick.rules.skip.clone(),
+        scorecard: yardstick.scorecard.clone(),
+        profile: yardstick.profile.clone(),
+        waivers: yardstick.waivers.clone(),
+        source: source.source(),
+        now: clock.now(),
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Secret data is never read. Environment values and ConfigMap entries are replaced by their class
+(empty, literal, credential) before anything is written.")]
+pub struct SnapshotArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub clock: ClockArgs,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", env = "SEAWORTHY_OUTPUT")]
+    pub output: PathBuf,
+    /// Whole objects rather than the fields that rules read
+    #[arg(long, env = "SEAWORTHY_FULL")]
+    pub full: bool,
+    /// Nothing on standard error but failures
+    #[arg(short, long, env = "SEAWORTHY_QUIET")]
+    pub quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The rule
+    pub rule: String,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub yardstick: YardstickArgs,
+    #[command(flatten)]
+    pub clock: ClockArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Lists rules
+    List(RuleArgs),
+    /// Checks rule files and shows every problem
+    Lint(RuleArgs),
+    /// Runs the examples of rules
+    Test(RuleArgs),
+    /// Prints the documentation of rules as Markdown
+    Docs(RuleArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScorecardsCommand {
+    /// Lists the scorecards in the program
+    List,
+    /// Shows what a scorecard gives to whom
+    Show {
+        /// Name or file
+        #[arg(default_value = "platform-stack")]
+        scorecard: String,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  seaworthy rbac | kubectl apply -f -
+  kubectl create clusterrolebinding seaworthy --clusterrole=seaworthy --serviceaccount=seaworthy:seaworthy")]
+pub struct RbacArgs {
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// Name of the ClusterRole
+    #[arg(long, default_value = "seaworthy")]
+    pub name: String,
+}
+
+#[derive(Args, Debug)]
+pub struct SchemaArgs {
+    /// The format
+    pub format: SchemaFormat,
+}
+
+/// Formats that have a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SchemaFormat {
+    /// Rule files
+    Rule,
+    /// Scorecards
+    Scorecard,
+    /// JSON reports
+    Report,
+}
