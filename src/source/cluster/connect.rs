@@ -12,7 +12,7 @@ use kube::{
     config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use super::{ClusterError, ClusterOptions, failure};
+use super::{ClusterError, ClusterOptions, failure, proxy};
 
 /// A client and what to say of it.
 #[derive(Clone)]
@@ -226,9 +226,29 @@ fn from_kubeconfig(
         cluster: None,
         user: None,
     };
+    // A proxy that the kubeconfig itself names is always used, as kubectl does.
+    let own_proxy = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)
+        .and_then(|named| {
+            let cluster = &named.context.as_ref()?.cluster;
+            let mut clusters = kubeconfig.clusters.iter();
+            let named = clusters.find(|named| named.name == *cluster)?;
+            named.cluster.as_ref()?.proxy_url.clone()
+        })
+        .is_some_and(|proxy| !proxy.is_empty());
     // The future does nothing but compute.
-    let config = futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &chosen))
-        .map_err(|error| unusable(error, path))?;
+    let mut config =
+        futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &chosen))
+            .map_err(|error| unusable(error, path))?;
+    let no_proxy = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default();
+    if !own_proxy && proxy::is_exempt(&config.cluster_url, &no_proxy) {
+        config.proxy_url = None;
+    }
     Ok((config, context))
 }
 
