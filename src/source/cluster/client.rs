@@ -38,6 +38,7 @@ pub(super) struct Http {
     /// How often the credentials were renewed, and the client that has them.
     client: RwLock<(u32, kube::Client)>,
     url: String,
+    command: Option<String>,
     options: ClusterOptions,
     permits: Semaphore,
     /// The server has asked for less.
@@ -108,6 +109,7 @@ impl Http {
         Http {
             client: RwLock::new((0, connection.client)),
             url: connection.url,
+            command: connection.command,
             permits: Semaphore::new(options.concurrency.max(1)),
             options: options.clone(),
             strained: AtomicBool::new(false),
@@ -315,7 +317,7 @@ impl Http {
                 detail: detail.clone(),
             },
             Failure::Credentials(reason) => ClusterError::CredentialPlugin {
-                command: "of the kubeconfig".to_owned(),
+                command: self.command.clone().unwrap_or_default(),
                 reason: reason.clone(),
             },
             Failure::Connect(_)

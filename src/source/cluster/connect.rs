@@ -1,6 +1,10 @@
 //! From options to a client: kubeconfig or service account, credentials, TLS.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderValue, Uri, header::USER_AGENT};
 use kube::{
@@ -8,7 +12,7 @@ use kube::{
     config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use super::{ClusterError, ClusterOptions, failure};
+use super::{ClusterError, ClusterOptions, failure, proxy};
 
 /// A client and what to say of it.
 #[derive(Clone)]
@@ -18,6 +22,8 @@ pub(super) struct Connection {
     pub url: String,
     /// What reports call the cluster: the context, or `in-cluster`.
     pub origin: String,
+    /// The command that is run for credentials, if there is one.
+    pub command: Option<String>,
     pub notes: Vec<String>,
 }
 
@@ -27,6 +33,8 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Connection, Clus
     let (done, built) = tokio::sync::oneshot::channel();
     let options = options.clone();
     let patience = options.credentials_timeout;
+    let command = Arc::new(OnceLock::new());
+    let running = command.clone();
     // Plugins block. They get a thread that nobody waits for at the end of the program, which the
     // runtime's own threads for blocking work would be.
     std::thread::Builder::new()
@@ -34,7 +42,7 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Connection, Clus
         .spawn(move || {
             let _runtime = handle.enter();
             // The receiver is gone when nobody waits any longer.
-            let _ = done.send(build(&options));
+            let _ = done.send(build(&options, &running));
         })
         .map_err(|error| ClusterError::Kubeconfig {
             path: None,
@@ -47,13 +55,14 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Connection, Clus
             reason: "the client could not be built".to_owned(),
         }),
         Err(_) => Err(ClusterError::CredentialPlugin {
-            command: "of the kubeconfig".to_owned(),
+            command: command.get().cloned().unwrap_or_default(),
             reason: format!("it did not end within {patience:?}"),
         }),
     }
 }
 
-fn build(options: &ClusterOptions) -> Result<Connection, ClusterError> {
+/// Builds the client; tells which command is about to be run for credentials.
+fn build(options: &ClusterOptions, running: &OnceLock<String>) -> Result<Connection, ClusterError> {
     let (mut config, origin) = match kubeconfig(options)? {
         Some((kubeconfig, path)) => from_kubeconfig(kubeconfig, path, options)?,
         None => (in_cluster()?, "in-cluster".to_owned()),
@@ -61,10 +70,15 @@ fn build(options: &ClusterOptions) -> Result<Connection, ClusterError> {
     let url = shown_url(&config.cluster_url);
     let mut notes = Vec::new();
     let auth = &config.auth_info;
-    if let Some(command) = command(auth)
-        && !options.allow_exec
-    {
-        return Err(ClusterError::ExecRefused { command });
+    let command = command(auth);
+    if let Some(command) = &command {
+        if !options.allow_exec {
+            return Err(ClusterError::ExecRefused {
+                command: command.clone(),
+            });
+        }
+        // Set once: the cell is new.
+        let _ = running.set(command.clone());
     }
     if config.cluster_url.scheme_str() == Some("http")
         && has_secret(auth)
@@ -89,14 +103,13 @@ fn build(options: &ClusterOptions) -> Result<Connection, ClusterError> {
         .headers
         .push((USER_AGENT, HeaderValue::from_static(agent)));
 
-    let command = command(&config.auth_info);
     let url = match &config.proxy_url {
         Some(proxy) => format!("{url} (through {})", shown_url(proxy)),
         None => url,
     };
     let client = Client::try_from(config).map_err(|error| match error {
         kube::Error::Auth(error) => ClusterError::CredentialPlugin {
-            command: command.unwrap_or_else(|| "of the kubeconfig".to_owned()),
+            command: command.clone().unwrap_or_default(),
             reason: failure::plugin_failure(&error),
         },
         // These errors quote no credentials.
@@ -115,6 +128,7 @@ fn build(options: &ClusterOptions) -> Result<Connection, ClusterError> {
         client,
         url,
         origin,
+        command,
         notes,
     })
 }
@@ -212,9 +226,29 @@ fn from_kubeconfig(
         cluster: None,
         user: None,
     };
+    // A proxy that the kubeconfig itself names is always used, as kubectl does.
+    let own_proxy = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)
+        .and_then(|named| {
+            let cluster = &named.context.as_ref()?.cluster;
+            let mut clusters = kubeconfig.clusters.iter();
+            let named = clusters.find(|named| named.name == *cluster)?;
+            named.cluster.as_ref()?.proxy_url.clone()
+        })
+        .is_some_and(|proxy| !proxy.is_empty());
     // The future does nothing but compute.
-    let config = futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &chosen))
-        .map_err(|error| unusable(error, path))?;
+    let mut config =
+        futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &chosen))
+            .map_err(|error| unusable(error, path))?;
+    let no_proxy = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default();
+    if !own_proxy && proxy::is_exempt(&config.cluster_url, &no_proxy) {
+        config.proxy_url = None;
+    }
     Ok((config, context))
 }
 

@@ -11,6 +11,7 @@ mod discovery;
 mod error;
 mod failure;
 mod list;
+mod proxy;
 
 use std::{
     path::PathBuf,

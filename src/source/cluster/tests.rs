@@ -2,7 +2,6 @@
 //! honest state, and in time.
 
 use std::{
-    collections::HashMap,
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::Mutex,
@@ -520,6 +519,20 @@ async fn a_list_that_never_ends_is_noticed() {
 }
 
 #[tokio::test]
+async fn more_objects_than_anyone_has_are_too_many() {
+    let server = serve(|path, _| three_pages(path));
+    let (mut options, _file) = options(&server);
+    options.max_objects = 3;
+    let inventory = read_with(&options, &["v1/Pod"]).await.unwrap();
+    let state = inventory.state(&pod_kind());
+    assert_eq!(
+        state.unreadable().map(|why| why.cause),
+        Some(UnreadableCause::TooLarge)
+    );
+    assert!(inventory.objects(&pod_kind()).is_empty());
+}
+
+#[tokio::test]
 async fn silence_is_a_timeout() {
     let server = serve(|path, _| {
         path.contains("t2")
@@ -652,7 +665,7 @@ async fn a_server_that_cannot_be_used_is_told_apart_at_once() {
 #[tokio::test]
 async fn kubeconfigs_that_cannot_be_used_say_why_without_their_contents() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let cases: HashMap<&str, &str> = HashMap::from([
+    let cases = [
         ("users: [{name: hunter2, user: [", "not a kubeconfig"),
         (
             "contexts: [{name: here, context: {cluster: c}}]",
@@ -675,15 +688,15 @@ async fn kubeconfigs_that_cannot_be_used_say_why_without_their_contents() {
             "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
              clusters: [{name: c, cluster: {server: 'https://k.example'}}]\n\
              users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['-c', 'echo hunter2; exit 7']}}}]",
-            "exit status: 7",
+            "`sh` failed: it ended with exit status: 7",
         ),
         (
             "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
              clusters: [{name: c, cluster: {server: 'https://k.example'}}]\n\
              users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ['15']}}}]",
-            "did not end within",
+            "`sleep` failed: it did not end within",
         ),
-    ]);
+    ];
     for (text, expected) in cases {
         file.as_file().set_len(0).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();

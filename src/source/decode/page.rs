@@ -7,7 +7,7 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny},
 };
 
-use super::{Names, ObjectDecoder, visit::Root};
+use super::{Bench, ObjectDecoder, visit::Root};
 use crate::model::Object;
 
 /// What a page says of its list.
@@ -94,7 +94,7 @@ pub trait PageDecoder {
 pub struct JsonPage<'a> {
     decoder: &'a ObjectDecoder,
     limits: PageLimits,
-    names: Names,
+    bench: Bench,
     buffer: Vec<u8>,
     /// Bytes of the buffer that have been read.
     read: usize,
@@ -149,7 +149,7 @@ impl<'a> JsonPage<'a> {
         JsonPage {
             decoder,
             limits,
-            names: Names::default(),
+            bench: Bench::default(),
             buffer: Vec::new(),
             read: 0,
             worthwhile: 0,
@@ -306,7 +306,7 @@ impl<'a> JsonPage<'a> {
         let mut input = serde_json::Deserializer::from_slice(&self.buffer[self.read..]);
         let root = Root {
             decoder: self.decoder,
-            names: &self.names,
+            bench: &self.bench,
         };
         match root.deserialize(&mut input) {
             Ok(node) => {

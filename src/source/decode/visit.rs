@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Branch, Names, ObjectDecoder, Texts, class_of, prune};
+use super::{Bench, Branch, ObjectDecoder, Texts, class_of, prune};
 use crate::model::{Map, Node};
 
 /// Reads one value through a branch; nothing comes out of `null`.
@@ -12,7 +12,7 @@ use crate::model::{Map, Node};
 pub(super) struct Keep<'a> {
     pub branch: &'a Branch,
     pub texts: Texts,
-    pub names: &'a Names,
+    pub bench: &'a Bench,
 }
 
 impl<'de> DeserializeSeed<'de> for Keep<'_> {
@@ -83,10 +83,12 @@ impl<'de> Visitor<'de> for Keep<'_> {
             while items.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(Some(Node::Null));
         };
-        let mut kept = Vec::new();
+        let stack = &self.bench.items;
+        let first = stack.borrow().len();
         while let Some(item) = items.next_element_seed(self.below(branch))? {
-            kept.push(item.unwrap_or_default());
+            stack.borrow_mut().push(item.unwrap_or_default());
         }
+        let kept: Vec<Node> = stack.borrow_mut().drain(first..).collect();
         Ok(Some(Node::List(kept.into())))
     }
 
@@ -95,7 +97,7 @@ impl<'de> Visitor<'de> for Keep<'_> {
             while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(Some(Node::Null));
         }
-        let mut kept = Fields::default();
+        let kept = Fields::on(self.bench);
         while let Some(name) = fields.next_key_seed(Name(self))? {
             match name {
                 None => {
@@ -138,26 +140,42 @@ impl<'de, 'a> Visitor<'de> for Name<'a> {
             }
             Err(_) => branch
                 .other()
-                .map(|other| (self.0.names.share(name), other)),
+                .map(|other| (self.0.bench.share(name), other)),
         })
     }
 }
 
-/// Collects the fields of an object as they come.
-#[derive(Default)]
-struct Fields(Vec<(Arc<str>, Node)>);
+/// Collects the fields of an object as they come, on top of those of the objects around it.
+struct Fields<'a> {
+    bench: &'a Bench,
+    first: usize,
+}
 
-impl Fields {
+impl<'a> Fields<'a> {
+    fn on(bench: &'a Bench) -> Self {
+        let first = bench.fields.borrow().len();
+        Fields { bench, first }
+    }
+
     /// Of a repeated name the last value counts, and a `null` is no value.
-    fn set(&mut self, name: Arc<str>, value: Option<Node>) {
+    fn set(&self, name: Arc<str>, value: Option<Node>) {
+        let mut stack = self.bench.fields.borrow_mut();
         match value {
-            Some(value) => self.0.push((name, value)),
-            None => self.0.retain(|(earlier, _)| *earlier != name),
+            Some(value) => stack.push((name, value)),
+            None => {
+                let earlier = stack[self.first..]
+                    .iter()
+                    .any(|(earlier, _)| *earlier == name);
+                if earlier {
+                    let own: Vec<_> = stack.drain(self.first..).collect();
+                    stack.extend(own.into_iter().filter(|(earlier, _)| *earlier != name));
+                }
+            }
         }
     }
 
     fn finish(self) -> Map {
-        self.0.into_iter().collect()
+        self.bench.fields.borrow_mut().drain(self.first..).collect()
     }
 }
 
@@ -167,7 +185,7 @@ impl Fields {
 #[derive(Clone, Copy)]
 pub(super) struct Root<'a> {
     pub decoder: &'a ObjectDecoder,
-    pub names: &'a Names,
+    pub bench: &'a Bench,
 }
 
 impl<'de> DeserializeSeed<'de> for Root<'_> {
@@ -186,13 +204,14 @@ impl<'de> Visitor<'de> for Root<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
-        let full = self.decoder.full.keep(self.names);
+        self.bench.clear();
+        let full = self.decoder.full.keep(self.bench);
         let Some(owned) = &self.decoder.owned else {
             return Ok(full.visit_map(fields)?.unwrap_or_default());
         };
-        let small = owned.keep(self.names);
+        let small = owned.keep(self.bench);
         let mut by = full;
-        let mut kept = Fields::default();
+        let kept = Fields::on(self.bench);
         while let Some(name) = fields.next_key_seed(Name(by))? {
             let Some((name, branch)) = name else {
                 fields.next_value::<IgnoredAny>()?;
