@@ -273,13 +273,15 @@ impl Planner {
             add_owner_fields(all);
         }
         all.merge(fields);
-        if is_workload && of == Of::All {
+        if is_workload {
             let owned = owned.get_or_insert_default();
             for field in ["name", "namespace"] {
                 owned.path(&["metadata", field]).all = true;
             }
             add_owner_fields(owned);
-            owned.merge(fields);
+            if of == Of::All {
+                owned.merge(fields);
+            }
         }
     }
 
@@ -420,7 +422,10 @@ pub fn plural(group: &str, kind: &str) -> String {
     {
         return format!("{stem}ies");
     }
-    if ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end)) {
+    if ["s", "x", "z", "ch", "sh"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
         return format!("{name}es");
     }
     format!("{name}s")

@@ -149,10 +149,10 @@ impl<'v> Evaluation<'v> {
         if self.bindings.missed.load(Ordering::Relaxed) {
             return Failure::Unread;
         }
-        if let ExecutionError::UndeclaredReference(name) = &error {
-            if let Some((_, failure)) = self.failed.iter().find(|(failed, _)| failed == &**name) {
-                return failure.clone();
-            }
+        if let ExecutionError::UndeclaredReference(name) = &error
+            && let Some((_, failure)) = self.failed.iter().find(|(failed, _)| failed == &**name)
+        {
+            return failure.clone();
         }
         Failure::Failed(error.to_string())
     }

@@ -198,7 +198,7 @@ fn no_such_key(key: &str) -> ExecutionError {
     ExecutionError::NoSuchKey(Arc::new(key.to_owned()))
 }
 
-fn key<'k>(index: &'k dyn Val) -> Result<&'k str, ExecutionError> {
+fn key(index: &dyn Val) -> Result<&str, ExecutionError> {
     match index.downcast_ref::<CelString>() {
         Some(key) => Ok(key.inner()),
         None => Err(ExecutionError::UnexpectedType {

@@ -13,8 +13,13 @@ use crate::{
 
 /// Scores how ready a Kubernetes cluster is, from 0 to 100, with evidence for every point.
 #[derive(Debug, Parser)]
-#[command(name = "seaworthy", version, propagate_version = true, max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 bad arguments or input, 3 no answer (cluster unreachable, nothing to score), 101 a crash.")]
+#[command(
+    name = "seaworthy",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 bad arguments or input, 3 no answer (cluster unreachable, nothing to score), 101 a crash."
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -59,7 +64,12 @@ pub struct SourceArgs {
     #[arg(long, value_name = "NS", env = "SEAWORTHY_NAMESPACES", value_delimiter = ',', conflicts_with_all = ["snapshot", "manifests", "demo"])]
     namespaces: Vec<String>,
     /// Longest time for reading the cluster, in seconds
-    #[arg(long, value_name = "SECONDS", env = "SEAWORTHY_TIMEOUT", default_value_t = 300)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "SEAWORTHY_TIMEOUT",
+        default_value_t = 300
+    )]
     timeout: u64,
     /// Snapshot file instead of a cluster
     #[arg(long, value_name = "FILE", env = "SEAWORTHY_SNAPSHOT", conflicts_with_all = ["manifests", "demo"])]
@@ -111,7 +121,12 @@ impl SourceArgs {
 #[command(next_help_heading = "Yardstick")]
 pub struct YardstickArgs {
     /// Scorecard: a name (see `scorecards list`) or a file
-    #[arg(long, value_name = "NAME|FILE", env = "SEAWORTHY_SCORECARD", default_value = "platform-stack")]
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        env = "SEAWORTHY_SCORECARD",
+        default_value = "platform-stack"
+    )]
     scorecard: String,
     /// Profile whose parameters hold: dev, staging or prod
     #[arg(long, value_name = "PROFILE", env = "SEAWORTHY_PROFILE")]
@@ -127,13 +142,28 @@ pub struct YardstickArgs {
 #[derive(Args, Debug)]
 pub struct RuleArgs {
     /// Directory with rules of your own, as <category>/<theme>/<id>.yaml
-    #[arg(long = "rules", value_name = "DIR", env = "SEAWORTHY_RULES", value_delimiter = ',')]
+    #[arg(
+        long = "rules",
+        value_name = "DIR",
+        env = "SEAWORTHY_RULES",
+        value_delimiter = ','
+    )]
     pub directories: Vec<PathBuf>,
     /// Only these rules, themes or categories
-    #[arg(long, value_name = "NAME", env = "SEAWORTHY_ONLY", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SEAWORTHY_ONLY",
+        value_delimiter = ','
+    )]
     pub only: Vec<String>,
     /// All but these rules, themes or categories
-    #[arg(long, value_name = "NAME", env = "SEAWORTHY_SKIP", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SEAWORTHY_SKIP",
+        value_delimiter = ','
+    )]
     pub skip: Vec<String>,
 }
 
@@ -171,7 +201,14 @@ pub struct AuditArgs {
     #[command(flatten)]
     pub clock: ClockArgs,
     /// Format, and the file it goes to: table, wide, json, yaml; may be repeated
-    #[arg(short, long, value_name = "FORMAT[=FILE]", env = "SEAWORTHY_OUTPUT", value_delimiter = ',', default_value = "table")]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT[=FILE]",
+        env = "SEAWORTHY_OUTPUT",
+        value_delimiter = ',',
+        default_value = "table"
+    )]
     pub output: Vec<Output>,
     /// Every gap instead of the ten costliest
     #[arg(long, env = "SEAWORTHY_ALL")]
@@ -203,8 +240,10 @@ pub fn options(source: &SourceArgs, yardstick: &YardstickArgs, clock: &ClockArgs
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Secret data is never read. Environment values and ConfigMap entries are replaced by their class
-(empty, literal, credential) before anything is written.")]
+#[command(
+    after_help = "Secret data is never read. Environment values and ConfigMap entries are replaced by their class
+(empty, literal, credential) before anything is written."
+)]
 pub struct SnapshotArgs {
     #[command(flatten)]
     pub source: SourceArgs,

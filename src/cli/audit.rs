@@ -16,7 +16,7 @@ use crate::{
 
 /// Audits and writes every format that was asked for.
 pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
-    let progress = Bar::new(arguments.quiet);
+    let progress = Bar::show(arguments.quiet);
     let audit = match audit(&arguments.options(), progress) {
         Ok(audit) => audit,
         Err(error) => return Ok(diagnostics::failure(&error, output::colour(&stderr()))),

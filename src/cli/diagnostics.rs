@@ -14,7 +14,11 @@ const SHOWN: usize = 50;
 
 /// Prints problems with their place and source excerpt.
 pub fn problems(problems: &[Problem], colour: bool) {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     for problem in problems.iter().take(SHOWN) {
         eprintln!("{}\n", renderer.render(&report(problem)));
     }
@@ -28,19 +32,20 @@ fn report(problem: &Problem) -> Vec<annotate_snippets::Group<'_>> {
         ProblemSeverity::Error => Level::ERROR,
         ProblemSeverity::Warning => Level::WARNING,
     };
-    let mut group = level.primary_title(problem.message.as_str()).elements(
-        (!problem.text.is_empty()).then(|| {
-            let mut span = problem.span.clone();
-            span.end = span.end.min(problem.text.len()).max(span.start);
-            // An excerpt is for one look: a long place is shown by its first line.
-            if let Some(line) = problem.text[span.start..span.end].find('\n') {
-                span.end = span.start + line;
-            }
-            Snippet::source(&*problem.text)
-                .path(&*problem.file)
-                .annotation(AnnotationKind::Primary.span(span))
-        }),
-    );
+    let mut group =
+        level
+            .primary_title(problem.message.as_str())
+            .elements((!problem.text.is_empty()).then(|| {
+                let mut span = problem.span.clone();
+                span.end = span.end.min(problem.text.len()).max(span.start);
+                // An excerpt is for one look: a long place is shown by its first line.
+                if let Some(line) = problem.text[span.start..span.end].find('\n') {
+                    span.end = span.start + line;
+                }
+                Snippet::source(&*problem.text)
+                    .path(&*problem.file)
+                    .annotation(AnnotationKind::Primary.span(span))
+            }));
     if problem.text.is_empty() {
         group = group.element(Level::NOTE.message(format!("in {}", problem.file)));
     }
@@ -58,7 +63,10 @@ pub fn failure(error: &audit::Error, colour: bool) -> Exit {
         eprintln!("no audit was made: {errors} problems in the input");
         return Exit::BadInput;
     }
-    eprintln!("no audit was made: {}", Untrusted::from(error.to_string()).visible());
+    eprintln!(
+        "no audit was made: {}",
+        Untrusted::from(error.to_string()).visible()
+    );
     if let Some(help) = help(error) {
         eprintln!("  {help}");
     }

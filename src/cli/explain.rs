@@ -22,7 +22,10 @@ pub fn run(arguments: &ExplainArgs) -> io::Result<Exit> {
         }
     };
     let Some(rule) = loaded.rules.find(&arguments.rule) else {
-        eprintln!("there is no rule `{}`; see `seaworthy rules list`", arguments.rule);
+        eprintln!(
+            "there is no rule `{}`; see `seaworthy rules list`",
+            arguments.rule
+        );
         return Ok(Exit::BadInput);
     };
     output::to_stdout(&rule::rule_page(rule))?;
@@ -31,7 +34,7 @@ pub fn run(arguments: &ExplainArgs) -> io::Result<Exit> {
     }
     // All rules are audited: a rule's points depend on its neighbours.
     let options = options(&arguments.source, &arguments.yardstick, &arguments.clock);
-    match audit::audit(&options, Bar::new(false)) {
+    match audit::audit(&options, Bar::show(false)) {
         Ok(audit) => {
             let text = report::explain(&report(&audit), &rule.id).unwrap_or_default();
             output::to_stdout(&format!("---\n\n{text}"))?;

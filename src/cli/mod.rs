@@ -30,7 +30,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are no errors; clap knows which is which.
             let _ = error.print();
-            let status = if error.use_stderr() { Exit::BadInput } else { Exit::Done };
+            let status = if error.use_stderr() {
+                Exit::BadInput
+            } else {
+                Exit::Done
+            };
             return status.into();
         }
     };
@@ -61,7 +65,13 @@ pub fn run() -> ExitCode {
 /// What a crash says. It ends with 101, which is no answer about any cluster, and it does not show
 /// values, which could be secret.
 fn crashed(panic: &std::panic::PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    eprintln!("seaworthy {} crashed at {place}; no audit was made.", env!("CARGO_PKG_VERSION"));
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    eprintln!(
+        "seaworthy {} crashed at {place}; no audit was made.",
+        env!("CARGO_PKG_VERSION")
+    );
     eprintln!("  Please report it with the command that you ran.");
 }

@@ -41,7 +41,11 @@ impl FromStr for Output {
             "wide" => Format::Wide,
             "json" => Format::Json,
             "yaml" => Format::Yaml,
-            other => return Err(format!("unknown format `{other}`: table, wide, json or yaml")),
+            other => {
+                return Err(format!(
+                    "unknown format `{other}`: table, wide, json or yaml"
+                ));
+            }
         };
         Ok(Output { format, file })
     }
@@ -50,7 +54,10 @@ impl FromStr for Output {
 /// Writes a result. A reader that has gone away, such as `head`, is no failure.
 pub fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -72,7 +79,8 @@ pub fn to_file(path: &Path, text: &str) -> io::Result<()> {
 /// Whether to colour what goes to a stream, by the conventions of `NO_COLOR` and
 /// `CLICOLOR_FORCE`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let set =
+        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
     if set("NO_COLOR") {
         return false;
     }
@@ -84,7 +92,9 @@ pub fn colour(stream: &impl IsTerminal) -> bool {
 
 /// Columns of the terminal; 100 where output goes elsewhere.
 pub fn width() -> u16 {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
     let terminal = comfy_table::Table::new().width();
     columns.or(terminal).unwrap_or(100).clamp(60, 200)
 }

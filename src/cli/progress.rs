@@ -25,7 +25,7 @@ pub struct Bar {
 
 impl Bar {
     /// A bar, or something that shows nothing where nobody would see it.
-    pub fn new(quiet: bool) -> Arc<dyn Progress> {
+    pub fn show(quiet: bool) -> Arc<dyn Progress> {
         if quiet || !std::io::stderr().is_terminal() {
             return Arc::new(());
         }
@@ -40,7 +40,7 @@ impl Bar {
         })
     }
 
-    fn show(&self) {
+    fn appear(&self) {
         if self.bar.is_hidden() && self.started.elapsed() > MOMENT {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.bar.enable_steady_tick(Duration::from_millis(100));
@@ -56,12 +56,12 @@ impl Progress for Bar {
     fn page(&self, kind: &GroupKind, objects: usize, _remaining: Option<u64>) {
         let objects = objects as u64;
         let sum = self.objects.fetch_add(objects, Ordering::Relaxed) + objects;
-        self.show();
+        self.appear();
         self.bar.set_message(format!("· {sum} objects · {kind}"));
     }
 
     fn finished(&self, _kind: &GroupKind) {
-        self.show();
+        self.appear();
         self.bar.inc(1);
     }
 }

@@ -90,5 +90,9 @@ fn test(rules: &RuleSet) -> io::Result<Exit> {
         rules.len(),
         run - failed
     ))?;
-    Ok(if failed == 0 { Exit::Done } else { Exit::NotMet })
+    Ok(if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::NotMet
+    })
 }

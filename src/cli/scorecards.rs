@@ -51,7 +51,13 @@ fn text(
 }
 
 fn show(text: &mut String, scorecard: &Scorecard, rules: &RuleSet) {
-    let _ = writeln!(text, "{} {}\n{}\n", scorecard.name, scorecard.version, scorecard.description.trim());
+    let _ = writeln!(
+        text,
+        "{} {}\n{}\n",
+        scorecard.name,
+        scorecard.version,
+        scorecard.description.trim()
+    );
     let number = |fraction: &Fraction| fraction.to_f64().unwrap_or_default();
     for (category, budget) in &scorecard.categories {
         let _ = writeln!(text, "{category} (weight {})", budget.weight);
@@ -64,14 +70,33 @@ fn show(text: &mut String, scorecard: &Scorecard, rules: &RuleSet) {
     let _ = writeln!(text, "\nLevels");
     for level in &scorecard.levels {
         let mut gates = vec![format!("score {}", number(&level.min_score))];
-        gates.extend(level.min_category.as_ref().map(|min| format!("each category {}", number(min))));
-        gates.extend(level.max_critical.map(|max| format!("at most {max} critical gaps")));
+        gates.extend(
+            level
+                .min_category
+                .as_ref()
+                .map(|min| format!("each category {}", number(min))),
+        );
+        gates.extend(
+            level
+                .max_critical
+                .map(|max| format!("at most {max} critical gaps")),
+        );
         gates.extend(level.max_high.map(|max| format!("at most {max} high gaps")));
-        gates.extend(level.min_coverage.as_ref().map(|min| format!("coverage {} %", number(min) * 100.0)));
+        gates.extend(
+            level
+                .min_coverage
+                .as_ref()
+                .map(|min| format!("coverage {} %", number(min) * 100.0)),
+        );
         let _ = writeln!(text, "  {}: {}", level.name, gates.join(", "));
     }
     for (profile, ceiling) in &scorecard.ceilings {
         let _ = writeln!(text, "  profile {profile}: at most {ceiling}");
     }
-    let _ = writeln!(text, "\nprofile {} · target {}", scorecard.profile, number(&scorecard.target));
+    let _ = writeln!(
+        text,
+        "\nprofile {} · target {}",
+        scorecard.profile,
+        number(&scorecard.target)
+    );
 }

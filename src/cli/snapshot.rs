@@ -29,7 +29,7 @@ fn save(arguments: &SnapshotArgs) -> Result<usize, Error> {
         request = request.whole();
     }
     let now = arguments.clock.now();
-    let progress = Bar::new(arguments.quiet);
+    let progress = Bar::show(arguments.quiet);
     let (mut inventory, warnings) =
         source::collect(&arguments.source.source(), &request, now, progress)?;
     if let Some(now) = now {
@@ -40,5 +40,9 @@ fn save(arguments: &SnapshotArgs) -> Result<usize, Error> {
     }
     snapshot::write(&inventory, &request, arguments.full, &arguments.output)
         .map_err(SourceError::from)?;
-    Ok(inventory.lists.values().map(|list| list.objects.len()).sum())
+    Ok(inventory
+        .lists
+        .values()
+        .map(|list| list.objects.len())
+        .sum())
 }

@@ -153,7 +153,7 @@ fn findings(parts: &Parts<'_>, scored: &RuleScore) -> Vec<Finding> {
         Outcome::Error => 1,
         _ => 2,
     };
-    findings.sort_by(|a, b| (rank(a), a.credit).cmp(&(rank(b), b.credit)));
+    findings.sort_by_key(|finding| (rank(finding), finding.credit));
     findings
 }
 

@@ -23,7 +23,12 @@ pub fn explain(report: &Report, id: &str) -> Option<String> {
     let _ = writeln!(
         out,
         "Subjects: {} pass, {} fail, {} unknown, {} with errors, {} waived, {} not applicable.",
-        counts.pass, counts.fail, counts.unknown, counts.error, counts.waived, counts.not_applicable
+        counts.pass,
+        counts.fail,
+        counts.unknown,
+        counts.error,
+        counts.waived,
+        counts.not_applicable
     );
     if let Some(why) = &rule.not_assessable {
         let _ = writeln!(out, "This source cannot answer it: {why}.");

@@ -288,7 +288,12 @@ fn level(report: &Report) -> Level {
             name: next.name.clone(),
             blockers: next.blockers.iter().map(blocker).collect(),
         }),
-        waived: report.level.waived.iter().map(|id| id.to_string()).collect(),
+        waived: report
+            .level
+            .waived
+            .iter()
+            .map(|id| id.to_string())
+            .collect(),
     }
 }
 

@@ -14,8 +14,8 @@ pub use table::{Style, table};
 
 use crate::{
     model::{
-        Category, Cluster, Effort, GroupKind, Outcome, Place, RuleId, Severity, SourceKind, Subject,
-        ThemeId, Unreadable, Untrusted,
+        Category, Cluster, Effort, GroupKind, Outcome, Place, RuleId, Severity, SourceKind,
+        Subject, ThemeId, Unreadable, Untrusted,
     },
     score::{
         Blocker, CategoryScore, Counts, LevelStanding, Mark, Points, RuleState, WaiverStatus,
@@ -230,20 +230,14 @@ fn subject_text(subject: &Subject) -> String {
     let kind = &subject.kind.kind;
     match (&*subject.kind.group, &subject.namespace) {
         ("seaworthy", _) => "the cluster".to_owned(),
-        (_, Some(namespace)) => format!(
-            "{kind} {}/{}",
-            namespace.visible(),
-            subject.name.visible()
-        ),
+        (_, Some(namespace)) => {
+            format!("{kind} {}/{}", namespace.visible(), subject.name.visible())
+        }
         (_, None) => format!("{kind} {}", subject.name.visible()),
     }
 }
 
 /// Where a subject was written, as `file:line`.
 fn place_text(place: &Place) -> String {
-    format!(
-        "{}:{}",
-        Untrusted::from(&*place.file).visible(),
-        place.line
-    )
+    format!("{}:{}", Untrusted::from(&*place.file).visible(), place.line)
 }

@@ -60,7 +60,11 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
         other => source_word(other),
     };
     let version = report.cluster.version.as_deref().unwrap_or_default();
-    let separator = if version.is_empty() { "" } else { " · Kubernetes " };
+    let separator = if version.is_empty() {
+        ""
+    } else {
+        " · Kubernetes "
+    };
     say!(
         out,
         "{source} {}{separator}{}",
@@ -76,7 +80,10 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
         report.time.strftime("%Y-%m-%d %H:%M UTC")
     );
     let Some(total) = &report.total else {
-        say!(out, "No score: there is nothing here that the rules are about.\n");
+        say!(
+            out,
+            "No score: there is nothing here that the rules are about.\n"
+        );
         return;
     };
     let level = match &report.level.reached {
@@ -84,8 +91,16 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
         Some(level) => level.clone(),
         None => "below every level".to_owned(),
     };
-    let score = paint(&one_decimal(&total.score), style, score_colour(&total.score));
-    say!(out, "Score {score} of 100 · {}", paint(&level, style, Color::Cyan));
+    let score = paint(
+        &one_decimal(&total.score),
+        style,
+        score_colour(&total.score),
+    );
+    say!(
+        out,
+        "Score {score} of 100 · {}",
+        paint(&level, style, Color::Cyan)
+    );
     let mut apart = Vec::new();
     if total.if_unknown_passed != total.score {
         let best = one_decimal(&total.if_unknown_passed);
@@ -97,7 +112,11 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
     apart.push(format!("coverage {}", percent(&report.coverage)));
     say!(out, "      {}", apart.join(" · "));
     if let Some(next) = &report.level.next {
-        say!(out, "\nBetween here and {}:", paint(&next.name, style, Color::Cyan));
+        say!(
+            out,
+            "\nBetween here and {}:",
+            paint(&next.name, style, Color::Cyan)
+        );
         for blocker in &next.blockers {
             say!(out, "  - {}", wrap(&blocker_text(blocker), style.width, 4));
         }
@@ -112,13 +131,22 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
 fn categories(out: &mut String, report: &Report, style: &Style) {
     let mut table = new_table(style);
     table.set_header(header(
-        &["CATEGORY", "SCORE", "WEIGHT", "COVERAGE", "GAPS", "WEAKEST THEMES"],
+        &[
+            "CATEGORY",
+            "SCORE",
+            "WEIGHT",
+            "COVERAGE",
+            "GAPS",
+            "WEAKEST THEMES",
+        ],
         style,
     ));
     let weights: u32 = report.categories.iter().map(|c| c.weight).sum();
     let hundred = Points::from_integer(100.into());
     for category in &report.categories {
-        let gaps = report.gaps().filter(|rule| rule.category == category.category);
+        let gaps = report
+            .gaps()
+            .filter(|rule| rule.category == category.category);
         let mut themes: Vec<_> = category
             .themes
             .iter()
@@ -166,7 +194,11 @@ fn gaps(out: &mut String, report: &Report, style: &Style) {
     for rule in report.gaps().take(shown) {
         table.add_row(vec![
             Cell::new(format!("-{}", one_decimal(&rule.lost))).set_alignment(CellAlignment::Right),
-            coloured(rule.severity.as_str(), style, severity_colour(rule.severity)),
+            coloured(
+                rule.severity.as_str(),
+                style,
+                severity_colour(rule.severity),
+            ),
             Cell::new(rule.effort.as_str()),
             Cell::new(gap_text(rule, style)),
         ]);
@@ -178,7 +210,11 @@ fn gaps(out: &mut String, report: &Report, style: &Style) {
     }
     say!(out, "{}", trimmed(&table));
     if shown < count {
-        let rest: Points = report.gaps().skip(shown).map(|rule| rule.lost.clone()).sum();
+        let rest: Points = report
+            .gaps()
+            .skip(shown)
+            .map(|rule| rule.lost.clone())
+            .sum();
         say!(
             out,
             "… and {} more gaps worth {} points (--all shows them)",
@@ -220,7 +256,11 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
         if finding.inert {
             messages.push("installed but inert".to_owned());
         }
-        let shown = if style.wide { messages.len() } else { messages.len().min(1) };
+        let shown = if style.wide {
+            messages.len()
+        } else {
+            messages.len().min(1)
+        };
         let more = messages.len() - shown;
         let mut text = messages[..shown].join("; ");
         if more > 0 {
@@ -255,7 +295,12 @@ fn unread(out: &mut String, report: &Report, style: &Style) {
                 true => String::new(),
                 false => format!(" · {} points hang on it", one_decimal(&unread.points)),
             };
-            say!(out, "  {}: {}{settle}{points}", unread.kind, unread.why.cause);
+            say!(
+                out,
+                "  {}: {}{settle}{points}",
+                unread.kind,
+                unread.why.cause
+            );
             let detail = Untrusted::from(&*unread.why.detail).visible();
             say!(out, "    {}", wrap(&detail, style.width, 4));
         }
@@ -271,7 +316,10 @@ fn unread(out: &mut String, report: &Report, style: &Style) {
     }
     let absent = report.count(RuleState::NotApplicable);
     if absent > 0 {
-        say!(out, "{absent} rules do not apply here and are left out of the score.");
+        say!(
+            out,
+            "{absent} rules do not apply here and are left out of the score."
+        );
     }
     for note in &report.notes {
         say!(out, "Note: {}", wrap(&note.visible(), style.width, 6));

@@ -37,6 +37,7 @@ fn rule(id: &str, category: Category, theme: &str, aggregate: Aggregate) -> Rule
         manifests: None,
         examples: Vec::new(),
         file: "".into(),
+        digest: String::new(),
     }
 }
 
