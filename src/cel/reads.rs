@@ -268,11 +268,10 @@ impl FieldReads {
                 Shape::default()
             }
             operators::ADD => {
-                // Adding lists keeps their elements apart; adding anything else needs the values.
+                // Lists keep their elements apart, so that what is read of a sum is what is read
+                // of its elements; of anything else that can be added, the value itself is needed.
                 let sum = shape(0).joined(&shape(1));
-                if sum.items.is_none() {
-                    self.consume(&sum);
-                }
+                self.measure(&sum);
                 sum
             }
             _ => {

@@ -249,7 +249,7 @@ fn waivers_are_shown_with_what_they_hold() {
     write(
         folder.path(),
         "waivers.yaml",
-        "waivers:\n- rule: ns-quotas-set\n  subject: {kind: Namespace, name: 'argo*'}\n  reason: sized by hand\n  owner: platform\n  expires: 2999-01-01\n- rule: ns-quotas-set\n  subject: {name: shop}\n  reason: long ago\n  owner: platform\n  expires: 2020-01-01\n",
+        "- rule: ns-quotas-set\n  subject: {kind: Namespace, name: 'argo*'}\n  reason: sized by hand\n  owner: platform\n  expires: 2999-01-01\n- rule: ns-quotas-set\n  subject: {name: shop}\n  reason: long ago\n  owner: platform\n  expires: 2020-01-01\n",
     );
     let file = folder.path().join("waivers.yaml");
     let output = seaworthy(&["audit", "--demo", "--waivers", file.to_str().unwrap()]);
