@@ -260,7 +260,23 @@ impl FieldReads {
             }
             prepare::CHARGE | "dyn" | "optional.of" | "value" => shape(0),
             "of" | "ofNonZeroValue" if namespaced => shape(0),
-            "first" | "last" => shape(0).elements(),
+            "first" | "last" => {
+                self.measure(&shape(0));
+                shape(0).elements()
+            }
+            "slice" | "reverse" => {
+                self.measure(&shape(0));
+                shape(0)
+            }
+            "flatten" if arguments.len() == 1 => {
+                let outer = shape(0).elements();
+                self.measure(&shape(0));
+                self.measure(&outer);
+                Shape {
+                    places: Vec::new(),
+                    items: Some(Box::new(outer.elements().joined(&outer))),
+                }
+            }
             "or" | "orValue" => shape(0).joined(&shape(1)),
             "hasValue" => Shape::default(),
             "size" => {
