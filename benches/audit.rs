@@ -3,7 +3,11 @@
 //!
 //! `cargo bench --bench audit -- 10000` loads that many pods with their status into a control plane
 //! of its own and prints wall time, CPU time, peak memory and the ratio to the raw LIST.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures"
+)]
 
 #[path = "../tests/support/controlplane.rs"]
 mod controlplane;
@@ -35,7 +39,10 @@ async fn measure(pods: usize) {
     let crds = include_str!("../tests/support/crds.yaml");
     cluster.apply_yaml(crds).await.unwrap().complete().unwrap();
     load(&cluster, pods).await;
-    let kubeconfig = cluster.service_account_kubeconfig("bench", "auditor").await.unwrap();
+    let kubeconfig = cluster
+        .service_account_kubeconfig("bench", "auditor")
+        .await
+        .unwrap();
     grant(&cluster).await;
 
     let mut drains = Vec::new();
@@ -51,9 +58,21 @@ async fn measure(pods: usize) {
     audits.sort_by_key(|run| run.wall);
     let (drain, audit) = (drains[RUNS / 2], &audits[RUNS / 2]);
     println!("pods                         {pods}");
-    println!("raw LIST of the same kinds   {:.2} s, {:.0} MB", drain.as_secs_f64(), bytes as f64 / 1e6);
-    println!("audit                        {:.2} s wall, {:.2} s CPU, {} MB peak", audit.wall.as_secs_f64(), audit.cpu, audit.peak_kib / 1024);
-    println!("ratio to the raw LIST        {:.2}", audit.wall.as_secs_f64() / drain.as_secs_f64());
+    println!(
+        "raw LIST of the same kinds   {:.2} s, {:.0} MB",
+        drain.as_secs_f64(),
+        bytes as f64 / 1e6
+    );
+    println!(
+        "audit                        {:.2} s wall, {:.2} s CPU, {} MB peak",
+        audit.wall.as_secs_f64(),
+        audit.cpu,
+        audit.peak_kib / 1024
+    );
+    println!(
+        "ratio to the raw LIST        {:.2}",
+        audit.wall.as_secs_f64() / drain.as_secs_f64()
+    );
 }
 
 /// Loads pods with realistic specs, status and managedFields, and their workloads.
@@ -133,9 +152,11 @@ fn pod(namespace: &str, name: &str, at: usize, replica: usize) -> Value {
     pod["metadata"]["namespace"] = json!(namespace);
     pod["metadata"]["ownerReferences"] = json!([owner("ReplicaSet", &format!("{name}-7c9"))]);
     pod["spec"]["nodeName"] = json!(format!("node-{}", (at + replica) % 3));
-    let status = |container: &str| json!({"name": container, "ready": true, "restartCount": 0, "started": true,
+    let status = |container: &str| {
+        json!({"name": container, "ready": true, "restartCount": 0, "started": true,
         "image": "registry.example.com/x:1", "imageID": format!("registry.example.com/x@sha256:{}", "a".repeat(64)),
-        "containerID": format!("containerd://{}", "b".repeat(64)), "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "lastState": {}});
+        "containerID": format!("containerd://{}", "b".repeat(64)), "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "lastState": {}})
+    };
     pod["status"] = json!({"phase": "Running", "podIP": "10.0.0.1", "hostIP": "10.1.0.1", "startTime": "2026-01-01T00:00:00Z",
         "conditions": ["Initialized", "Ready", "ContainersReady", "PodScheduled"].map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"})),
         "containerStatuses": [status("main"), status("proxy")]});
@@ -143,24 +164,43 @@ fn pod(namespace: &str, name: &str, at: usize, replica: usize) -> Value {
 }
 
 async fn grant(cluster: &ControlPlane) {
-    let role = Command::new(env!("CARGO_BIN_EXE_seaworthy")).arg("rbac").output().unwrap();
+    let role = Command::new(env!("CARGO_BIN_EXE_seaworthy"))
+        .arg("rbac")
+        .output()
+        .unwrap();
     let manifests = format!(
         "{}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: seaworthy}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: seaworthy}}\nsubjects: [{{kind: ServiceAccount, name: auditor, namespace: bench}}]\n",
         String::from_utf8(role.stdout).unwrap()
     );
-    cluster.apply_yaml(&manifests).await.unwrap().complete().unwrap();
+    cluster
+        .apply_yaml(&manifests)
+        .await
+        .unwrap()
+        .complete()
+        .unwrap();
 }
 
 /// Drains the raw LISTs of the kinds that an audit reads, one request a kind, four at a time.
 async fn drain(kubeconfig: &Path) -> (Duration, u64) {
     let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
     let options = kube::config::KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(config, &options).await.unwrap();
+    let config = kube::Config::from_custom_kubeconfig(config, &options)
+        .await
+        .unwrap();
     let client = kube::Client::try_from(config).unwrap();
     let paths = [
-        "/api/v1/pods", "/apis/apps/v1/replicasets", "/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets",
-        "/apis/apps/v1/daemonsets", "/apis/batch/v1/jobs", "/apis/batch/v1/cronjobs", "/api/v1/services", "/api/v1/nodes",
-        "/api/v1/namespaces", "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/persistentvolumeclaims",
+        "/api/v1/pods",
+        "/apis/apps/v1/replicasets",
+        "/apis/apps/v1/deployments",
+        "/apis/apps/v1/statefulsets",
+        "/apis/apps/v1/daemonsets",
+        "/apis/batch/v1/jobs",
+        "/apis/batch/v1/cronjobs",
+        "/api/v1/services",
+        "/api/v1/nodes",
+        "/api/v1/namespaces",
+        "/apis/discovery.k8s.io/v1/endpointslices",
+        "/api/v1/persistentvolumeclaims",
     ];
     let started = Instant::now();
     let bytes: Vec<u64> = futures::StreamExt::collect(futures::StreamExt::buffer_unordered(
@@ -194,13 +234,36 @@ struct Run {
 fn audit(kubeconfig: &Path) -> Run {
     let started = Instant::now();
     let output = Command::new("/usr/bin/time")
-        .args(["-f", "%U %S %M", env!("CARGO_BIN_EXE_seaworthy"), "audit", "-q", "-o", "json", "--kubeconfig"])
+        .args([
+            "-f",
+            "%U %S %M",
+            env!("CARGO_BIN_EXE_seaworthy"),
+            "audit",
+            "-q",
+            "-o",
+            "json",
+            "--kubeconfig",
+        ])
         .arg(kubeconfig)
         .output()
         .expect("GNU time is needed: install the package time");
     let wall = started.elapsed();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let figures = String::from_utf8_lossy(&output.stderr).into_owned();
-    let figures: Vec<f64> = figures.lines().last().unwrap().split(' ').filter_map(|word| word.parse().ok()).collect();
-    Run { wall, cpu: figures[0] + figures[1], peak_kib: figures[2] as u64 }
+    let figures: Vec<f64> = figures
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    Run {
+        wall,
+        cpu: figures[0] + figures[1],
+        peak_kib: figures[2] as u64,
+    }
 }
