@@ -121,7 +121,7 @@ fn owner(kind: &str, name: &str) -> Value {
 
 /// Half of the workloads are hardened, half are not; each has a sidecar and an environment.
 fn template(name: &str, at: usize) -> Value {
-    let good = at % 2 == 0;
+    let good = at.is_multiple_of(2);
     let env: Vec<Value> = (0..20)
         .map(|n| json!({"name": format!("SETTING_{n}"), "value": format!("value-{n}-of-some-length")}))
         .collect();
@@ -157,8 +157,12 @@ fn pod(namespace: &str, name: &str, at: usize, replica: usize) -> Value {
         "image": "registry.example.com/x:1", "imageID": format!("registry.example.com/x@sha256:{}", "a".repeat(64)),
         "containerID": format!("containerd://{}", "b".repeat(64)), "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "lastState": {}})
     };
+    let conditions: Vec<Value> = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+        .into_iter()
+        .map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}))
+        .collect();
     pod["status"] = json!({"phase": "Running", "podIP": "10.0.0.1", "hostIP": "10.1.0.1", "startTime": "2026-01-01T00:00:00Z",
-        "conditions": ["Initialized", "Ready", "ContainersReady", "PodScheduled"].map(|kind| json!({"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"})),
+        "conditions": conditions,
         "containerStatuses": [status("main"), status("proxy")]});
     pod
 }
