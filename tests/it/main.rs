@@ -10,6 +10,8 @@ mod controlplane;
 
 mod cli;
 mod demo;
+mod evaluate;
 mod layout;
 mod live;
+mod report;
 mod rules;
