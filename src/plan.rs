@@ -177,7 +177,7 @@ impl Planner {
         match relation.relation {
             RelationKind::InNamespace | RelationKind::Any => {}
             RelationKind::Selects => {
-                let (selecting, selected) = if known::selector(&far).is_some() {
+                let (selecting, selected) = if known::related_selects(&near, &far) {
                     (&relation.kind, subject)
                 } else {
                     (subject, &relation.kind)

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use seaworthy::{
     evaluate::{default_params, evaluate},
     model::{
-        GroupKind, Inventory, KindList, ListState, Outcome, SourceKind, Unreadable, UnreadableCause,
-        Verdicts, yaml::Source,
+        GroupKind, Inventory, KindList, ListState, Outcome, SourceKind, Unreadable,
+        UnreadableCause, Verdicts, yaml::Source,
     },
     plan,
     rule::{self, RuleSet},
@@ -39,7 +39,9 @@ status: {currentHealthy: 3, desiredHealthy: 2, expectedPods: 3, disruptionsAllow
 
 fn rules(ids: &[&str]) -> RuleSet {
     let loaded = rule::load(&[]).unwrap();
-    loaded.rules.filtered(|rule| ids.is_empty() || ids.contains(&&*rule.id))
+    loaded
+        .rules
+        .filtered(|rule| ids.is_empty() || ids.contains(&&*rule.id))
 }
 
 fn inventory(rules: &RuleSet) -> Inventory {
@@ -93,8 +95,15 @@ fn an_unread_relation_is_unknown_where_it_matters() {
     assert_eq!(seen["web"], Outcome::Unknown);
     // One replica needs no budget, whatever budgets there are.
     assert_eq!(seen["single"], Outcome::NotApplicable);
-    let unread = verdicts.rules[0].verdicts.iter().filter_map(|verdict| verdict.evidence.as_ref());
-    assert!(unread.into_iter().any(|evidence| evidence.unread == [budgets.clone()]));
+    let unread = verdicts.rules[0]
+        .verdicts
+        .iter()
+        .filter_map(|verdict| verdict.evidence.as_ref());
+    assert!(
+        unread
+            .into_iter()
+            .any(|evidence| evidence.unread == [budgets.clone()])
+    );
 
     // A list that lacks another namespace is as good as whole for this one.
     for (missing, outcome) in [("other", Outcome::Fail), ("shop", Outcome::Unknown)] {

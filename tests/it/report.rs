@@ -16,11 +16,22 @@ fn demo(columns: &str, arguments: &[&str]) -> String {
 #[test]
 fn the_first_screen_at_eighty_columns() {
     let report = demo("80", &["--only", "hart,wl-no-privileged,ha-control-plane"]);
-    assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+    assert!(
+        report.lines().all(|line| line.chars().count() <= 80),
+        "{report}"
+    );
     insta::assert_snapshot!(report);
 }
 
 #[test]
 fn every_subject_where_there_is_room() {
-    insta::assert_snapshot!(demo("140", &["-o", "wide", "--only", "ha-storage-replicated,wl-no-host-namespaces"]));
+    insta::assert_snapshot!(demo(
+        "140",
+        &[
+            "-o",
+            "wide",
+            "--only",
+            "ha-storage-replicated,wl-no-host-namespaces"
+        ]
+    ));
 }
