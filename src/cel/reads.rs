@@ -260,7 +260,23 @@ impl FieldReads {
             }
             prepare::CHARGE | "dyn" | "optional.of" | "value" => shape(0),
             "of" | "ofNonZeroValue" if namespaced => shape(0),
-            "first" | "last" => shape(0).elements(),
+            "first" | "last" => {
+                self.measure(&shape(0));
+                shape(0).elements()
+            }
+            "slice" | "reverse" => {
+                self.measure(&shape(0));
+                shape(0)
+            }
+            "flatten" if arguments.len() == 1 => {
+                let outer = shape(0).elements();
+                self.measure(&shape(0));
+                self.measure(&outer);
+                Shape {
+                    places: Vec::new(),
+                    items: Some(Box::new(outer.elements().joined(&outer))),
+                }
+            }
             "or" | "orValue" => shape(0).joined(&shape(1)),
             "hasValue" => Shape::default(),
             "size" => {
@@ -268,11 +284,10 @@ impl FieldReads {
                 Shape::default()
             }
             operators::ADD => {
-                // Adding lists keeps their elements apart; adding anything else needs the values.
+                // Lists keep their elements apart, so that what is read of a sum is what is read
+                // of its elements; of anything else that can be added, the value itself is needed.
                 let sum = shape(0).joined(&shape(1));
-                if sum.items.is_none() {
-                    self.consume(&sum);
-                }
+                self.measure(&sum);
                 sum
             }
             _ => {

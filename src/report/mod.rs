@@ -215,14 +215,27 @@ pub fn blocker_text(blocker: &Blocker) -> String {
     }
 }
 
-/// First paragraph of a Markdown text, on one line.
+/// The first words of advice in a Markdown text, on one line: its first paragraph that is not code.
 fn first_paragraph(text: &str) -> String {
-    let paragraph = text.trim().split("\n\n").next().unwrap_or_default();
-    let lines = paragraph
-        .lines()
-        .take_while(|line| !line.trim_start().starts_with("```"));
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    words.join(" ")
+    let mut code = false;
+    let mut words: Vec<&str> = Vec::new();
+    for line in text.trim().lines() {
+        if line.trim_start().starts_with("```") {
+            code = !code;
+        }
+        let blank = line.trim().is_empty() || line.trim_start().starts_with("```");
+        match (code || blank, words.is_empty()) {
+            (true, true) => {}
+            (true, false) => break,
+            (false, _) => words.extend(line.split_whitespace()),
+        }
+    }
+    let mut advice = words.join(" ");
+    if advice.ends_with(':') {
+        advice.pop();
+        advice.push('.');
+    }
+    advice
 }
 
 /// How reports name a subject: kind, namespace and name.

@@ -649,4 +649,30 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn whole_objects_keep_only_the_class_of_what_may_be_secret() {
+        let deployment = serde_json::json!({"spec": {"replicas": 1, "template": {"spec": {"containers": [
+            {"name": "a", "env": [{"name": "T", "value": "canary-env"}]}]}}}});
+        let request = Request {
+            kinds: vec![KindRequest {
+                query: "apps/v1/Deployment".parse().unwrap(),
+                projection: Projection::default(),
+                owned: None,
+            }],
+            server_version: false,
+        };
+        let projected = Projected::new(&request.whole().kinds[0].projection, Texts::Plain);
+        let json = deployment.to_string();
+        for kept in [
+            projected.decode(json.as_bytes()).unwrap(),
+            projected.prune(Node::from(deployment)),
+        ] {
+            let shown = format!("{kept:?}");
+            assert!(
+                !shown.contains("canary-env") && shown.contains("literal"),
+                "{shown}"
+            );
+        }
+    }
 }

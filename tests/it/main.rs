@@ -3,6 +3,8 @@
 #[path = "../support/controlplane.rs"]
 mod controlplane;
 
+mod cli;
 mod demo;
 mod layout;
+mod live;
 mod rules;

@@ -1,6 +1,6 @@
 //! The embedded rules as a set: every one loads, and every example shows what it says.
 
-use seaworthy::{evaluate::examples, rule};
+use seaworthy::{evaluate::examples, model::Projection, plan, rule};
 
 #[test]
 fn every_example_shows_what_it_says() {
@@ -23,4 +23,53 @@ fn every_example_shows_what_it_says() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// What no rule needs never enters memory: rules read fields, and none of them reads an object, its
+/// spec or its data as a whole.
+#[test]
+fn no_rule_reads_objects_as_a_whole() {
+    let loaded = rule::load(&[]).unwrap();
+    let mut whole = Vec::new();
+    for rule in loaded.rules.iter() {
+        let alone = loaded.rules.filtered(|other| other.id == rule.id);
+        for request in plan::plan(&alone).kinds {
+            let root = &request.projection;
+            let below = |name: &str| root.fields.get(name).is_some_and(|branch| branch.all);
+            for part in ["spec", "status", "data", "metadata"] {
+                if root.all || below(part) {
+                    whole.push(format!("{} reads {part} of {}", rule.id, request.query));
+                }
+            }
+            if keeps_env_values(root) {
+                whole.push(format!("{} reads env values of {}", rule.id, request.query));
+            }
+        }
+    }
+    assert!(whole.is_empty(), "{}", whole.join("\n"));
+}
+
+/// Whether the values of environment variables are kept anywhere below, other than as a class.
+fn keeps_env_values(projection: &Projection) -> bool {
+    let value = |env: &Projection| {
+        let items = env.items.as_deref();
+        let value = items.and_then(|item| item.fields.get("value"));
+        env.all || items.is_some_and(|item| item.all) || value.is_some_and(|value| value.all)
+    };
+    let below = projection
+        .fields
+        .values()
+        .chain(projection.items.as_deref())
+        .chain(projection.entries.as_deref());
+    let containers = ["containers", "initContainers", "ephemeralContainers"];
+    let whole = containers
+        .iter()
+        .filter_map(|list| projection.fields.get(*list))
+        .any(|list| {
+            let container = list.items.as_deref();
+            list.all || container.is_some_and(|container| container.all)
+        });
+    whole
+        || projection.fields.get("env").is_some_and(value)
+        || below.into_iter().any(keeps_env_values)
 }
