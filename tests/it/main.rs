@@ -1,4 +1,9 @@
 //! The one integration-test binary, one module per area.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
