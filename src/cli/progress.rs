@@ -104,6 +104,7 @@ fn wipe_on_interrupt(bar: ProgressBar) {
         {
             bar.finish_and_clear();
             output::to_stderr("interrupted\n");
+            #[expect(clippy::exit, reason = "the main thread waits for the cluster")]
             process::exit(INTERRUPTED);
         }
     });

@@ -13,3 +13,4 @@ mod demo;
 mod layout;
 mod live;
 mod rules;
+mod usage;
