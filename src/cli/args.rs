@@ -87,10 +87,17 @@ impl Command {
         match self {
             Command::Audit(arguments) => {
                 output::check(&arguments.output)?;
+                arguments.clock.settle()?;
                 arguments.source.settle(matches)
             }
-            Command::Snapshot(arguments) => arguments.source.settle(matches),
-            Command::Explain(arguments) => arguments.source.settle(matches),
+            Command::Snapshot(arguments) => {
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            Command::Explain(arguments) => {
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
             _ => Ok(()),
         }
     }
@@ -287,13 +294,28 @@ pub struct ClockArgs {
 }
 
 impl ClockArgs {
+    /// Takes the clock of reproducible builds where no other is given.
+    ///
+    /// # Errors
+    /// It is not a number of seconds. A clock that was meant and not used would change the score.
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|_| self.now.is_none())
+        else {
+            return Ok(());
+        };
+        let seconds = epoch.to_str().and_then(|text| text.parse().ok());
+        self.now = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        match self.now {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "SOURCE_DATE_EPOCH is {epoch:?}, not a number of seconds since 1970"
+            )),
+        }
+    }
+
     /// The clock that was asked for.
     pub fn now(&self) -> Option<Timestamp> {
-        let epoch = || {
-            let seconds = std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
-            Timestamp::from_second(seconds).ok()
-        };
-        self.now.or_else(epoch)
+        self.now
     }
 }
 

@@ -75,7 +75,8 @@ fn lint(arguments: &RuleArgs) -> io::Result<Exit> {
         output::to_stdout(&format!("{files} files, no problems\n"))?;
         Ok(Exit::Done)
     } else {
-        output::to_stderr(&format!("{} problems in {files} files\n", problems.len()));
+        let (count, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
+        output::to_stderr(&format!("{count} problem{s} in {files} files\n"));
         Ok(Exit::BadInput)
     }
 }

@@ -49,6 +49,9 @@ pub fn explain(report: &Report, id: &str) -> Option<String> {
         for message in &finding.messages {
             let _ = writeln!(out, "    {}", message.visible());
         }
+        for kind in &finding.unread {
+            let _ = writeln!(out, "    needs {}, which could not be read", shown(kind));
+        }
         if finding.inert {
             let _ = writeln!(out, "    installed but inert");
         }

@@ -172,6 +172,8 @@ struct JsonFinding {
     /// What the subject earns, 0 to 1.
     credit: f64,
     messages: Vec<String>,
+    /// Kinds that would have to be readable for an answer, as `Kind.group`.
+    unread: Vec<String>,
     /// `installed-but-inert` where the thing exists and does nothing.
     reason: Option<String>,
     waived: bool,
@@ -385,6 +387,7 @@ fn finding(finding: &Finding) -> JsonFinding {
             .iter()
             .map(|message| message.raw().to_owned())
             .collect(),
+        unread: finding.unread.iter().map(ToString::to_string).collect(),
         reason: finding.inert.then(|| "installed-but-inert".to_owned()),
         waived: finding.waived,
         place: subject

@@ -121,6 +121,8 @@ pub struct Finding {
     pub credit: crate::model::Fraction,
     /// Why.
     pub messages: Vec<Untrusted>,
+    /// Kinds that would have to be readable for an answer; empty unless unknown.
+    pub unread: Vec<GroupKind>,
     /// The thing exists and does nothing.
     pub inert: bool,
     /// The failure is accepted.
@@ -231,8 +233,9 @@ fn first_paragraph(text: &str) -> String {
     }
     let mut advice = words.join(" ");
     if advice.ends_with(':') {
+        // The snippet that follows is for `explain`; the mark says that there is more.
         advice.pop();
-        advice.push('.');
+        advice.push_str(" …");
     }
     advice
 }

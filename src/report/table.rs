@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
-    Report, RuleReport, blocker_text, counted, first_paragraph, first_sentence, json::source_word,
-    place_text, shown, subject_text,
+    Finding, Report, RuleReport, blocker_text, counted, first_paragraph, first_sentence,
+    json::source_word, place_text, shown, subject_text,
 };
 use crate::{
     model::{Outcome, Severity, SourceKind, Untrusted},
@@ -249,8 +249,10 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
     if counts.waived > 0 {
         amounts.push(format!("{} waived", counts.waived));
     }
-    if counts.unknown > 0 || !rule.unread.is_empty() {
-        amounts.push("unknown in part".to_owned());
+    if counts.unknown > 0 {
+        amounts.push(format!("{} unknown", counts.unknown));
+    } else if !rule.unread.is_empty() {
+        amounts.push("others could not be read".to_owned());
     }
     if rule.state == RuleState::Unknown {
         amounts = vec!["unknown".to_owned()];
@@ -267,7 +269,7 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
     for finding in open().take(listed) {
         let mut messages: Vec<String> = finding.messages.iter().map(Untrusted::visible).collect();
         if messages.is_empty() && finding.outcome == Outcome::Unknown {
-            messages.push("needs a list that could not be read".to_owned());
+            messages.push(needs(finding));
         }
         if finding.inert {
             // In front, where it is seen: the thing is there, which is not what a gap looks like.
@@ -319,6 +321,15 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
     let room = style.width.saturating_sub(LEFT);
     let wrapped: Vec<String> = lines.iter().map(|line| wrap(line, room, 2)).collect();
     wrapped.join("\n")
+}
+
+/// Why a subject is unknown.
+fn needs(finding: &Finding) -> String {
+    let kinds: Vec<String> = finding.unread.iter().map(shown).collect();
+    match kinds.is_empty() {
+        true => "needs a list that could not be read".to_owned(),
+        false => format!("needs {}, which could not be read", kinds.join(", ")),
+    }
 }
 
 fn unread(out: &mut String, report: &Report, style: &Style) {

@@ -58,6 +58,7 @@ fn fails(subject: Subject, message: &str) -> Finding {
         outcome: Outcome::Fail,
         credit: Fraction::from_integer(0),
         messages: vec![message.into()],
+        unread: Vec::new(),
         inert: false,
         waived: false,
     }
@@ -151,8 +152,23 @@ fn report() -> Report {
     let external = GroupKind::new("external-secrets.io", "ExternalSecret");
     unknown.unread = vec![(external.clone(), unreadable("no"))];
 
-    let mut rules = vec![hostile, inert, unknown];
-    for number in 0..9 {
+    let mut partly = rule("net-default-deny", Severity::Critical, 0);
+    partly.lost = tenths(20);
+    partly.unproven = tenths(10);
+    partly.counts = Counts {
+        pass: 1,
+        fail: 1,
+        unknown: 1,
+        ..Counts::default()
+    };
+    let mut blind = fails(subject("Namespace", "shop", "shop"), "");
+    blind.outcome = Outcome::Unknown;
+    blind.messages.clear();
+    blind.unread = vec![GroupKind::new("cilium.io", "CiliumNetwork\u{1b}[1mPolicy")];
+    partly.findings.push(blind);
+
+    let mut rules = vec![hostile, inert, unknown, partly];
+    for number in 0..7 {
         rules.push(rule(&format!("small-{number}"), Severity::Low, 10));
     }
     let mut last = rule("last", Severity::Info, 30);
@@ -337,7 +353,11 @@ fn no_writer_lets_dangerous_characters_through() {
         wide: true,
         ..style(100)
     };
-    let explained = explain(&report, "wl-no-privileged").unwrap();
+    let explained: String = report
+        .rules
+        .iter()
+        .filter_map(|rule| explain(&report, &rule.id))
+        .collect();
     let texts = [
         table(&report, &style(80)),
         table(&report, &wide),
@@ -419,7 +439,7 @@ fn an_explanation_shows_the_arithmetic_and_the_evidence() {
 
 #[test]
 fn advice_is_the_first_words_that_are_no_code() {
-    assert_eq!(first_paragraph("a\nb:\n\n```\nc\n```\nd"), "a b.");
+    assert_eq!(first_paragraph("a\nb:\n\n```\nc\n```\nd"), "a b …");
     assert_eq!(
         first_paragraph("```\nc\n```\nThen\nthat.\n\nMore."),
         "Then that."

@@ -150,6 +150,30 @@ fn what_is_typed_wins_over_the_environment() {
 }
 
 #[test]
+fn the_clock_of_reproducible_builds_is_used_or_refused() {
+    let time = |command: &mut Command| {
+        let report: serde_json::Value = serde_json::from_slice(&run(command).stdout).unwrap();
+        report["time"].as_str().unwrap().to_owned()
+    };
+    let audit = ["audit", "--demo", "-q", "-o", "json"];
+    let at = |epoch: &str| {
+        let mut command = seaworthy(&audit);
+        command.env("SOURCE_DATE_EPOCH", epoch);
+        command
+    };
+    assert_eq!(time(&mut at("1767225600")), "2026-01-01T00:00:00Z");
+    let typed = time(at("1767225600").args(["--now", "2026-02-03T00:00:00Z"]));
+    assert_eq!(typed, "2026-02-03T00:00:00Z");
+    let output = run(&mut at("yesterday"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("SOURCE_DATE_EPOCH"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn quiet_leaves_standard_error_to_failures() {
     let output = run(&mut seaworthy(&["audit", "--demo", "-q"]));
     assert_eq!(
