@@ -10,7 +10,9 @@ mod controlplane;
 
 mod cli;
 mod demo;
+mod evaluate;
 mod layout;
 mod live;
+mod report;
 mod rules;
 mod usage;
