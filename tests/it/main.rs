@@ -15,3 +15,4 @@ mod layout;
 mod live;
 mod report;
 mod rules;
+mod usage;
