@@ -42,6 +42,12 @@ impl<'a> Bindings<'a> {
         self.names.push((name, Bound::Own(value)));
     }
 
+    /// Binds a name anew; the value it had is dropped.
+    pub fn rebind(&mut self, name: &'a str, value: Boxed<'a>) {
+        self.names.retain(|(bound, _)| *bound != name);
+        self.bind(name, value);
+    }
+
     /// Binds a name to a value that several subjects share.
     pub fn lend(&mut self, name: &'a str, value: &'a (dyn Val + 'a)) {
         self.names.push((name, Bound::Lent(value)));

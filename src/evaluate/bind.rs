@@ -87,25 +87,14 @@ impl<'a> Related<'a> {
     }
 }
 
-/// Binds what one subject is: `object`, and for workloads `workload`, `podMeta`, `podSpec`,
-/// `containers` and perhaps `container`.
-pub fn bind_unit<'a>(
-    unit: &Unit<'a>,
-    container: Option<(&'a Map, &'static str)>,
-    bindings: &mut Bindings<'a>,
-) {
+/// Binds what one subject is: `object`, and for workloads `workload`, `podMeta`, `podSpec` and
+/// `containers`.
+pub fn bind_unit<'a>(unit: &Unit<'a>, bindings: &mut Bindings<'a>) {
     static EMPTY: Node = Node::Null;
     let Some(object) = unit.object else { return };
     bindings.bind("object", cel::object(object));
-    let Some(template) = unit.template else {
-        if known::is_workload(&object.kind) {
-            bind_template(unit, object, &EMPTY, bindings);
-        }
-        return;
-    };
-    bind_template(unit, object, template, bindings);
-    if let Some((map, role)) = container {
-        bindings.bind("container", cel::container(map, role));
+    if known::is_workload(&object.kind) {
+        bind_template(unit, object, unit.template.unwrap_or(&EMPTY), bindings);
     }
 }
 

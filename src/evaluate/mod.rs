@@ -187,7 +187,7 @@ impl<'a> Judge<'a> {
         for (id, unit) in self.subjects.units(&self.rule.subject) {
             let verdict = match self.rule.subject {
                 SubjectKind::Container => self.judge_containers(id, unit, &bound, &shared),
-                _ => verdict(id, self.judge_unit(unit, None, &bound, &shared)),
+                _ => verdict(id, self.judge_unit(unit, &bound, &shared)),
             };
             result.verdicts.push(verdict);
         }
@@ -204,8 +204,11 @@ impl<'a> Judge<'a> {
     ) -> Verdict {
         let mut folded = Finding::plain(Outcome::NotApplicable);
         let mut messages = Vec::new();
-        for container in bind::containers(unit) {
-            let finding = self.judge_unit(unit, Some(container), bound, shared);
+        let related = self.relations.of_unit(self.rule, unit);
+        let mut bindings = self.bindings(unit, bound, shared, &related);
+        for (map, role) in bind::containers(unit) {
+            bindings.rebind("container", cel::container(map, role));
+            let finding = self.find(unit, &bindings);
             if matches!(finding.outcome, Outcome::NotApplicable) {
                 continue;
             }
@@ -234,28 +237,33 @@ impl<'a> Judge<'a> {
         verdict
     }
 
-    fn judge_unit(
+    fn judge_unit(&self, unit: &Unit<'a>, bound: &Bound, shared: &Related<'a>) -> Finding {
+        let related = self.relations.of_unit(self.rule, unit);
+        self.find(unit, &self.bindings(unit, bound, shared, &related))
+    }
+
+    /// What the names in the rule stand for, for one subject.
+    fn bindings<'b>(
         &self,
         unit: &Unit<'a>,
-        container: Option<(&'a crate::model::Map, &'static str)>,
-        bound: &Bound,
-        shared: &Related<'a>,
-    ) -> Finding {
-        let related = self.relations.of_unit(self.rule, unit);
+        bound: &'b Bound,
+        shared: &'b Related<'a>,
+        related: &'b Related<'a>,
+    ) -> Bindings<'b>
+    where
+        'a: 'b,
+    {
         let mut bindings = Bindings::default();
         bound.lend_to(&mut bindings);
         shared.lend_to(&mut bindings);
         related.lend_to(&mut bindings);
-        bind::bind_unit(unit, container, &mut bindings);
-        let mut evaluation = Evaluation::new(&bindings, &self.rule.variables);
-        self.find(&mut evaluation, || self.relations.unread(self.rule, unit))
+        bind::bind_unit(unit, &mut bindings);
+        bindings
     }
 
-    fn find<'v>(
-        &'v self,
-        evaluation: &mut Evaluation<'v>,
-        unread: impl Fn() -> Vec<GroupKind>,
-    ) -> Finding {
+    fn find(&self, unit: &Unit<'a>, bindings: &Bindings<'_>) -> Finding {
+        let mut evaluation = Evaluation::new(bindings, &self.rule.variables);
+        let unread = || self.relations.unread(self.rule, unit);
         let failed = |failure: Failure| match failure {
             Failure::Unread => Finding {
                 unread: unread(),
@@ -291,7 +299,7 @@ impl<'a> Judge<'a> {
                 Err(failure) => return failed(failure),
             }
         }
-        finding.message = message.map(|message| say(evaluation, message));
+        finding.message = message.map(|message| say(&mut evaluation, message));
         finding.inert = match &self.rule.inert {
             // A failure to tell whether the thing is inert does not change that the rule fails.
             Some(inert) => evaluation.truth(inert).unwrap_or(false),

@@ -12,7 +12,6 @@ pub async fn start_demo() -> anyhow::Result<ControlPlane> {
         .apply_yaml(include_str!("../support/crds.yaml"))
         .await?
         .complete()?;
-    cluster.add_nodes("node", 3).await?;
     cluster
         .apply_path(&root.join("fixtures/manifests/demo"))
         .await?

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cel::{
     Env, ExecutionError,
     common::{
-        types::{CelBool, CelMap, CelMapKey, CelString, MAP_TYPE, STRING_TYPE},
+        types::{CelBool, CelMap, CelMapKey, CelString, LIST_TYPE, MAP_TYPE, STRING_TYPE},
         value::{CowVal, Val},
     },
 };
@@ -16,6 +16,7 @@ pub(super) const LIBRARY: Library = Library {
     register: |env: &mut Env| {
         env.add_overload("image", "image_string", vec![STRING_TYPE], image)?;
         env.add_member_overload("glob", "glob_string", STRING_TYPE, vec![STRING_TYPE], glob)?;
+        env.add_member_overload("glob", "glob_list", STRING_TYPE, vec![LIST_TYPE], glob)?;
         env.add_overload(
             "selects",
             "selects_map_map",
@@ -82,13 +83,26 @@ fn is_registry(host: &str) -> bool {
         || host.chars().any(|c| c.to_lowercase().ne([c]))
 }
 
-/// `text.glob(pattern)`: shell-style `*` and `?`.
+/// `text.glob(pattern)`: shell-style `*` and `?`. Of a list of patterns any one may match.
 fn glob<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let (text, pattern) = (text(&args, 0)?, text(&args, 1)?);
-    // At worst, the whole pattern is tried at each place of the text.
-    let size = (text.len() as u64).saturating_mul(1 + pattern.len() as u64);
-    spend(1 + size / 256)?;
-    let matched = wildmatch::WildMatch::new(pattern).matches(text);
+    let text = text(&args, 0)?;
+    let matches = |pattern: &str| {
+        // At worst, the whole pattern is tried at each place of the text.
+        let size = (text.len() as u64).saturating_mul(1 + pattern.len() as u64);
+        spend(1 + size / 256)?;
+        Ok::<bool, ExecutionError>(wildmatch::WildMatch::new(pattern).matches(text))
+    };
+    let mut matched = false;
+    if let Some(patterns) = args.get(1).and_then(|arg| arg.as_iterable()) {
+        let mut patterns = patterns.iter();
+        while let (false, Some(pattern)) = (matched, patterns.next()) {
+            if let Some(pattern) = pattern.downcast_ref::<CelString>() {
+                matched = matches(pattern.inner())?;
+            }
+        }
+    } else {
+        matched = matches(self::text(&args, 1)?)?;
+    }
     Ok(CowVal::owned(CelBool::from(matched)))
 }
 
@@ -281,6 +295,7 @@ mod tests {
     fn globs_match_whole_texts_at_bounded_cost() {
         all_true(&[
             "'cilium-agent'.glob('cilium-*') && 'cilium'.glob('c?l*m') && ''.glob('*')",
+            "'a/b'.glob(['x/*', 'a/*']) && !'a/b'.glob(['x/*']) && !'a'.glob([])",
             "!'my-cilium'.glob('cilium*') && !'a'.glob('') && 'a.b'.glob('a.b') && !'axb'.glob('a.b')",
         ]);
         let long = "lists.range(5000).map(i, 'aaaaaaaaaa').join()";
