@@ -48,11 +48,12 @@ impl Request {
 
 impl Request {
     /// The same kinds with whole objects, but for what may be secret: of environment values and
-    /// ConfigMap entries only the class is kept. Secrets are never read.
+    /// ConfigMap entries only the class is kept, unless a rule reads an entry by its name. Secrets
+    /// are never read.
     pub fn whole(mut self) -> Self {
         for request in &mut self.kinds {
             let kind = request.query.group_kind();
-            request.projection = whole(&kind);
+            request.projection.merge(&whole(&kind));
             if known::is_workload(&kind) {
                 request.owned = Some(request.projection.clone());
             }
@@ -176,7 +177,7 @@ impl Planner {
         match relation.relation {
             RelationKind::InNamespace | RelationKind::Any => {}
             RelationKind::Selects => {
-                let (selecting, selected) = if known::selector(&far).is_some() {
+                let (selecting, selected) = if known::related_selects(&near, &far) {
                     (&relation.kind, subject)
                 } else {
                     (subject, &relation.kind)

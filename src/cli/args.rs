@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::BoolishValueParser, error::ErrorKind, parser::ValueSource,
+};
 use jiff::Timestamp;
 
-use super::output::Output;
+use super::{
+    exit,
+    output::{self, Output},
+};
 use crate::{
     audit::Options,
     source::{Source, cluster::ClusterOptions},
@@ -18,11 +24,37 @@ use crate::{
     version,
     propagate_version = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 bad arguments or input, 3 no answer (cluster unreachable, nothing to score), 101 a crash."
+    after_help = exit::HELP
 )]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// Reads the arguments of the process.
+    ///
+    /// # Errors
+    /// They make no sense, or only ask for help or the version.
+    pub fn read() -> Result<Arguments, clap::Error> {
+        // What the environment holds is nobody's business who only asks for help.
+        let shy = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
+        let matches = Arguments::command()
+            .mut_subcommands(|command| shy(command).mut_subcommands(shy))
+            .try_get_matches()?;
+        let mut arguments = Arguments::from_arg_matches(&matches)?;
+        if let Some((name, typed)) = matches.subcommand() {
+            arguments.command.settle(typed).map_err(|message| {
+                let mut command = Arguments::command();
+                command.build();
+                command
+                    .find_subcommand_mut(name)
+                    .unwrap_or(&mut Arguments::command())
+                    .error(ErrorKind::ArgumentConflict, message)
+            })?;
+        }
+        Ok(arguments)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,18 +82,46 @@ pub enum Command {
     },
 }
 
+impl Command {
+    fn settle(&mut self, matches: &ArgMatches) -> Result<(), String> {
+        match self {
+            Command::Audit(arguments) => {
+                output::check(&arguments.output)?;
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            Command::Snapshot(arguments) => {
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            Command::Explain(arguments) => {
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Where the objects come from.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
     /// Kubeconfig file; otherwise $KUBECONFIG, ~/.kube/config, or the pod's service account
-    #[arg(long, value_name = "FILE", env = "SEAWORTHY_KUBECONFIG", conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME", env = "SEAWORTHY_CONTEXT", conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    #[arg(long, value_name = "NAME", env = "SEAWORTHY_CONTEXT")]
     context: Option<String>,
-    /// Namespaces to read one by one where the whole cluster may not be listed
-    #[arg(long, value_name = "NS", env = "SEAWORTHY_NAMESPACES", value_delimiter = ',', conflicts_with_all = ["snapshot", "manifests", "demo"])]
+    /// Namespaces to read one by one where the whole cluster may not be listed; may be repeated
+    #[arg(
+        short,
+        long = "namespace",
+        visible_alias = "namespaces",
+        value_name = "NS",
+        env = "SEAWORTHY_NAMESPACE",
+        value_delimiter = ','
+    )]
     namespaces: Vec<String>,
     /// Longest time for reading the cluster, in seconds
     #[arg(
@@ -72,17 +132,75 @@ pub struct SourceArgs {
     )]
     timeout: u64,
     /// Snapshot file instead of a cluster
-    #[arg(long, value_name = "FILE", env = "SEAWORTHY_SNAPSHOT", conflicts_with_all = ["manifests", "demo"])]
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_SNAPSHOT")]
     snapshot: Option<PathBuf>,
     /// Manifest files and folders instead of a cluster; `-` is standard input
-    #[arg(long, value_name = "PATH", env = "SEAWORTHY_MANIFESTS", num_args = 1.., value_delimiter = ',', conflicts_with = "demo")]
+    #[arg(long, value_name = "PATH", env = "SEAWORTHY_MANIFESTS", num_args = 1.., value_delimiter = ',')]
     manifests: Vec<PathBuf>,
     /// The snapshot inside the program, to try it without a cluster
-    #[arg(long, env = "SEAWORTHY_DEMO")]
+    #[arg(long, env = "SEAWORTHY_DEMO", value_parser = BoolishValueParser::new())]
     demo: bool,
 }
 
+/// Flags by which a source is told, and which source they tell.
+const SOURCES: [(&str, &str); 5] = [
+    ("kubeconfig", "cluster"),
+    ("context", "cluster"),
+    ("snapshot", "snapshot"),
+    ("manifests", "manifests"),
+    ("demo", "demo"),
+];
+
 impl SourceArgs {
+    /// Makes the flags tell one source. What is typed wins over the environment, so that an
+    /// exported `SEAWORTHY_SNAPSHOT` does not stand in the way of `--demo`.
+    ///
+    /// # Errors
+    /// The flags, or else the environment, name several sources.
+    pub fn settle(&mut self, matches: &ArgMatches) -> Result<(), String> {
+        let mut told: Vec<(&str, &str)> = Vec::new();
+        for wanted in [ValueSource::CommandLine, ValueSource::EnvVariable] {
+            let from = |flag: &str| match flag {
+                "demo" if !self.demo => None,
+                flag => matches.value_source(flag),
+            };
+            told = SOURCES
+                .into_iter()
+                .filter(|(flag, _)| from(flag) == Some(wanted))
+                .collect();
+            if !told.is_empty() {
+                break;
+            }
+        }
+        let Some((first, source)) = told.first().copied() else {
+            return Ok(());
+        };
+        if let Some((other, _)) = told.iter().find(|(_, other)| *other != source) {
+            return Err(format!(
+                "--{first} and --{other} name different sources; give one"
+            ));
+        }
+        if source != "cluster"
+            && matches.value_source("namespaces") == Some(ValueSource::CommandLine)
+        {
+            return Err(format!(
+                "--namespace is for clusters, and --{first} is none"
+            ));
+        }
+        if source != "cluster" {
+            (self.kubeconfig, self.context) = (None, None);
+            self.namespaces.clear();
+        }
+        if source != "snapshot" {
+            self.snapshot = None;
+        }
+        if source != "manifests" {
+            self.manifests.clear();
+        }
+        self.demo &= source == "demo";
+        Ok(())
+    }
+
     /// Whether a source was named, rather than left to the kubeconfig.
     pub fn is_named(&self) -> bool {
         self.demo
@@ -176,13 +294,28 @@ pub struct ClockArgs {
 }
 
 impl ClockArgs {
+    /// Takes the clock of reproducible builds where no other is given.
+    ///
+    /// # Errors
+    /// It is not a number of seconds. A clock that was meant and not used would change the score.
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|_| self.now.is_none())
+        else {
+            return Ok(());
+        };
+        let seconds = epoch.to_str().and_then(|text| text.parse().ok());
+        self.now = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        match self.now {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "SOURCE_DATE_EPOCH is {epoch:?}, not a number of seconds since 1970"
+            )),
+        }
+    }
+
     /// The clock that was asked for.
     pub fn now(&self) -> Option<Timestamp> {
-        let epoch = || {
-            let seconds = std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
-            Timestamp::from_second(seconds).ok()
-        };
-        self.now.or_else(epoch)
+        self.now
     }
 }
 
@@ -204,6 +337,7 @@ pub struct AuditArgs {
     #[arg(
         short,
         long,
+        help_heading = "Output",
         value_name = "FORMAT[=FILE]",
         env = "SEAWORTHY_OUTPUT",
         value_delimiter = ',',
@@ -211,10 +345,10 @@ pub struct AuditArgs {
     )]
     pub output: Vec<Output>,
     /// Every gap instead of the ten costliest
-    #[arg(long, env = "SEAWORTHY_ALL")]
+    #[arg(long, help_heading = "Output", env = "SEAWORTHY_ALL", value_parser = BoolishValueParser::new())]
     pub all: bool,
     /// Nothing on standard error but failures
-    #[arg(short, long, env = "SEAWORTHY_QUIET")]
+    #[arg(short, long, help_heading = "Output", env = "SEAWORTHY_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 }
 
@@ -252,13 +386,13 @@ pub struct SnapshotArgs {
     #[command(flatten)]
     pub clock: ClockArgs,
     /// File to write
-    #[arg(short, long, value_name = "FILE", env = "SEAWORTHY_OUTPUT")]
+    #[arg(short, long, help_heading = "Output", value_name = "FILE")]
     pub output: PathBuf,
     /// Whole objects rather than the fields that rules read
-    #[arg(long, env = "SEAWORTHY_FULL")]
+    #[arg(long, help_heading = "Output", env = "SEAWORTHY_FULL", value_parser = BoolishValueParser::new())]
     pub full: bool,
     /// Nothing on standard error but failures
-    #[arg(short, long, env = "SEAWORTHY_QUIET")]
+    #[arg(short, long, help_heading = "Output", env = "SEAWORTHY_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 }
 
@@ -306,7 +440,7 @@ pub struct RbacArgs {
     #[command(flatten)]
     pub rules: RuleArgs,
     /// Name of the ClusterRole
-    #[arg(long, default_value = "seaworthy")]
+    #[arg(long, env = "SEAWORTHY_NAME", default_value = "seaworthy")]
     pub name: String,
 }
 
@@ -325,4 +459,6 @@ pub enum SchemaFormat {
     Scorecard,
     /// JSON reports
     Report,
+    /// Waivers
+    Waivers,
 }

@@ -25,3 +25,17 @@ impl From<Exit> for ExitCode {
         })
     }
 }
+
+/// What `--help` says of it.
+pub const HELP: &str = "\
+Exit status:
+  0    done; every gate is met, or there is none
+  1    a check failed: a gate is not met, an example of a rule does not hold
+  2    the arguments or files cannot be used
+  3    no answer: the cluster could not be read, or there is nothing to score
+  101  a defect of this program; 130 interrupted
+
+Flags can be set in the environment, too: --scorecard is SEAWORTHY_SCORECARD.";
+
+/// Status after Ctrl-C: 128 and the number of the signal, as shells have it.
+pub const INTERRUPTED: i32 = 130;

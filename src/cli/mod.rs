@@ -1,4 +1,5 @@
 //! The command line: the only module that prints or picks the exit code.
+#![allow(clippy::print_stderr, reason = "this is the module that prints")]
 
 mod args;
 mod audit;
@@ -15,7 +16,7 @@ mod snapshot;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use self::{
     args::{Arguments, Command},
@@ -25,7 +26,7 @@ use self::{
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(crashed));
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; clap knows which is which.
@@ -56,7 +57,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("the result cannot be written: {error}");
+            output::to_stderr(&format!("the result cannot be written: {error}\n"));
             Exit::BadInput.into()
         }
     }
@@ -69,9 +70,8 @@ fn crashed(panic: &std::panic::PanicHookInfo<'_>) {
         .location()
         .map(ToString::to_string)
         .unwrap_or_default();
-    eprintln!(
-        "seaworthy {} crashed at {place}; no audit was made.",
+    output::to_stderr(&format!(
+        "seaworthy {} crashed at {place}; do not rely on what it printed.\n  Please report it with the command that you ran.\n",
         env!("CARGO_PKG_VERSION")
-    );
-    eprintln!("  Please report it with the command that you ran.");
+    ));
 }

@@ -1,6 +1,7 @@
 //! Where results go: standard output, or files that are whole or not there.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     str::FromStr,
@@ -33,6 +34,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (format, file) = match text.split_once('=') {
+            Some((format, "")) => return Err(format!("`{format}=` names no file")),
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
@@ -51,6 +53,19 @@ impl FromStr for Output {
     }
 }
 
+/// Refuses outputs that would mix: two formats on standard output, or in one file.
+pub fn check(outputs: &[Output]) -> Result<(), String> {
+    for (at, output) in outputs.iter().enumerate() {
+        if outputs[..at].iter().any(|other| other.file == output.file) {
+            return Err(match &output.file {
+                None => "only one --output can go to standard output; write FORMAT=FILE".to_owned(),
+                Some(file) => format!("two --output go to {}", file.display()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Writes a result. A reader that has gone away, such as `head`, is no failure.
 pub fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -63,31 +78,73 @@ pub fn to_stdout(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a file so that it is whole or not there.
+/// Writes beside the result. Where standard error is full or gone, there is nobody left to tell,
+/// and that must not end the program: `eprint!` would panic.
+pub fn to_stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a file so that it is whole or not there, with the permissions that a new file gets.
+///
+/// # Errors
+/// The file system's, with the name of the file.
 pub fn to_file(path: &Path, text: &str) -> io::Result<()> {
-    let folder = match path.parent() {
+    let failed = |error: io::Error| {
+        let message = format!("{}: {error}", path.display());
+        io::Error::new(error.kind(), message)
+    };
+    // A pipe or a device, such as /dev/stdout, is written to. Renaming a file over it would
+    // replace it for everybody.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return match std::fs::write(path, text) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(failed),
+        };
+    }
+    replace(path, text).map_err(failed)
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // What a link points to is what the user means.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A temporary file is its owner's alone, but a report is for others, too. The umask takes
+        // from these permissions; a file that is replaced keeps its own.
+        let kept = target.metadata().map(|found| found.permissions());
+        builder.permissions(kept.unwrap_or_else(|_| std::fs::Permissions::from_mode(0o666)));
+    }
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(target)?;
     Ok(())
 }
 
 /// Whether to colour what goes to a stream, by the conventions of `NO_COLOR` and
 /// `CLICOLOR_FORCE`.
 pub fn colour(stream: &impl IsTerminal) -> bool {
-    let set =
-        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-    if set("NO_COLOR") {
+    is_coloured(stream.is_terminal(), |name| std::env::var_os(name))
+}
+
+fn is_coloured(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    // NO_COLOR counts whatever its value, CLICOLOR_FORCE unless it is 0.
+    if is_set("NO_COLOR") {
         return false;
     }
-    if set("CLICOLOR_FORCE") {
+    if is_set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
         return true;
     }
-    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let is_off = variable("CLICOLOR").is_some_and(|value| value == "0");
+    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    terminal && !is_off && !is_dumb
 }
 
 /// Columns of the terminal; 100 where output goes elsewhere.
@@ -97,4 +154,65 @@ pub fn width() -> u16 {
         .and_then(|columns| columns.parse().ok());
     let terminal = comfy_table::Table::new().width();
     columns.or(terminal).unwrap_or(100).clamp(60, 200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_follows_the_conventions() {
+        let with = |terminal, name: &'static str, value: &'static str| {
+            is_coloured(terminal, |asked| (asked == name).then(|| value.into()))
+        };
+        assert!(with(true, "", ""));
+        assert!(!with(false, "", ""));
+        assert!(!with(true, "NO_COLOR", "1"));
+        assert!(!with(true, "NO_COLOR", "0"), "its value says nothing");
+        assert!(with(true, "NO_COLOR", ""), "empty is not set");
+        assert!(with(false, "CLICOLOR_FORCE", "1"));
+        assert!(!with(false, "CLICOLOR_FORCE", "0"));
+        assert!(!with(true, "CLICOLOR", "0"));
+        assert!(!with(true, "TERM", "dumb"));
+    }
+
+    #[test]
+    fn outputs_do_not_mix() {
+        let outputs = |texts: &[&str]| -> Vec<Output> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        assert!(check(&outputs(&["table", "json=a", "yaml=b"])).is_ok());
+        assert!(check(&outputs(&["table", "json"])).is_err());
+        assert!(check(&outputs(&["yaml=a", "json=a"])).is_err());
+        assert!("json=".parse::<Output>().is_err());
+        assert!("xml".parse::<Output>().is_err());
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.json");
+        to_file(&file, "a longer first").unwrap();
+        to_file(&file, "second").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let error = to_file(&folder.path().join("no/such"), "x").unwrap_err();
+        assert!(error.to_string().contains("no/such"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        to_file(&link, "new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
 }

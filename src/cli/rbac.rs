@@ -9,7 +9,13 @@ use crate::plan;
 pub fn run(arguments: &RbacArgs) -> io::Result<Exit> {
     let rules = match chosen(&arguments.rules) {
         Ok(rules) => rules,
-        Err(error) => return Ok(diagnostics::failure(&error, output::colour(&stderr()))),
+        Err(error) => {
+            return Ok(diagnostics::failed(
+                "there is no role to print",
+                &error,
+                output::colour(&stderr()),
+            ));
+        }
     };
     let role = plan::cluster_role(&plan::plan(&rules), &arguments.name);
     let yaml = serde_saphyr::to_string(&role).map_err(io::Error::other)?;

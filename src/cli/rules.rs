@@ -14,12 +14,19 @@ use super::{
 use crate::{
     audit::Error,
     evaluate::examples,
+    model::Untrusted,
     rule::{self, RuleSet},
 };
 
 /// Lists, checks, tests or documents rules.
 pub fn run(command: &RulesCommand) -> io::Result<Exit> {
-    let failed = |error: &Error| Ok(diagnostics::failure(error, output::colour(&stderr())));
+    let failed = |error: &Error| {
+        Ok(diagnostics::failed(
+            "no rule was used",
+            error,
+            output::colour(&stderr()),
+        ))
+    };
     match command {
         RulesCommand::Lint(arguments) => lint(arguments),
         RulesCommand::List(arguments) => match chosen(arguments) {
@@ -68,7 +75,8 @@ fn lint(arguments: &RuleArgs) -> io::Result<Exit> {
         output::to_stdout(&format!("{files} files, no problems\n"))?;
         Ok(Exit::Done)
     } else {
-        eprintln!("{} problems in {files} files", problems.len());
+        let (count, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
+        output::to_stderr(&format!("{count} problem{s} in {files} files\n"));
         Ok(Exit::BadInput)
     }
 }
@@ -79,10 +87,13 @@ fn test(rules: &RuleSet) -> io::Result<Exit> {
         run += rule.examples.len();
         for failure in examples::run(rules, rule) {
             failed += 1;
-            eprintln!(
-                "{}:{}: example {}: {}",
-                rule.file, failure.line, failure.number, failure.message
-            );
+            output::to_stderr(&format!(
+                "{}:{}: example {}: {}\n",
+                Untrusted::from(&*rule.file).visible(),
+                failure.line,
+                failure.number,
+                Untrusted::from(failure.message).visible()
+            ));
         }
     }
     output::to_stdout(&format!(

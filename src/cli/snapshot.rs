@@ -1,10 +1,14 @@
 //! `seaworthy snapshot`
 
-use std::io::{self, stderr};
+use std::{
+    fmt::Write as _,
+    io::{self, stderr},
+};
 
 use super::{args::SnapshotArgs, diagnostics, exit::Exit, output, progress::Bar, rules::chosen};
 use crate::{
     audit::Error,
+    model::{Inventory, Untrusted},
     plan,
     source::{self, SourceError, snapshot},
 };
@@ -12,17 +16,41 @@ use crate::{
 /// Collects and saves what the chosen rules read.
 pub fn run(arguments: &SnapshotArgs) -> io::Result<Exit> {
     match save(arguments) {
-        Ok(objects) => {
+        Ok(inventory) => {
             if !arguments.quiet {
-                eprintln!("{objects} objects in {}", arguments.output.display());
+                output::to_stderr(&summary(
+                    &inventory,
+                    &arguments.output.display().to_string(),
+                ));
             }
             Ok(Exit::Done)
         }
-        Err(error) => Ok(diagnostics::failure(&error, output::colour(&stderr()))),
+        Err(error) => Ok(diagnostics::failed(
+            "no snapshot was taken",
+            &error,
+            output::colour(&stderr()),
+        )),
     }
 }
 
-fn save(arguments: &SnapshotArgs) -> Result<usize, Error> {
+/// How much was saved, and what the snapshot leaves open.
+fn summary(inventory: &Inventory, file: &str) -> String {
+    let objects: usize = inventory
+        .lists
+        .values()
+        .map(|list| list.objects.len())
+        .sum();
+    let mut text = format!("{objects} objects in {file}\n");
+    for (kind, list) in &inventory.lists {
+        if let Some(why) = list.state.unreadable() {
+            let line = format!("not complete: {kind}: {} ({})", why.cause, why.detail);
+            let _ = writeln!(text, "{}", Untrusted::from(line).visible());
+        }
+    }
+    text
+}
+
+fn save(arguments: &SnapshotArgs) -> Result<Inventory, Error> {
     let rules = chosen(&arguments.rules)?;
     let mut request = plan::plan(&rules);
     if arguments.full {
@@ -40,9 +68,5 @@ fn save(arguments: &SnapshotArgs) -> Result<usize, Error> {
     }
     snapshot::write(&inventory, &request, arguments.full, &arguments.output)
         .map_err(SourceError::from)?;
-    Ok(inventory
-        .lists
-        .values()
-        .map(|list| list.objects.len())
-        .sum())
+    Ok(inventory)
 }

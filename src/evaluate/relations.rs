@@ -72,13 +72,13 @@ impl<'a> Relations<'a> {
                     group(objects().map(|object| (object.namespace().unwrap_or_default(), object)))
                 });
             }
-            RelationKind::Selects => match known::selector(&far) {
-                Some(_) => {
+            RelationKind::Selects => match known::related_selects(subject, &far) {
+                true => {
                     self.selectors
                         .entry(far.clone())
                         .or_insert_with(|| SelectorIndex::of(objects()));
                 }
-                None => {
+                false => {
                     let pods = known::selects_pods(subject);
                     self.labels
                         .entry((far.clone(), pods))
@@ -197,23 +197,23 @@ impl<'a> Relations<'a> {
                     .get(&far)
                     .and_then(|index| index.get(namespace)),
             ),
-            RelationKind::Selects => match (self.selectors.get(&far), selector(object)) {
-                (Some(index), _) => {
-                    let labels = unit
-                        .template
-                        .unwrap_or(&object.root)
-                        .at(&["metadata", "labels"]);
-                    index.matching(namespace, labels)
-                }
-                (None, Some((selector, form))) => {
-                    let pods = known::selects_pods(&object.kind);
-                    match self.labels.get(&(far, pods)) {
-                        Some(index) => index.matching(namespace, selector, form),
-                        None => Vec::new(),
+            RelationKind::Selects if known::related_selects(&object.kind, &far) => {
+                let labels = unit
+                    .template
+                    .unwrap_or(&object.root)
+                    .at(&["metadata", "labels"]);
+                let index = self.selectors.get(&far);
+                index.map_or_else(Vec::new, |index| index.matching(namespace, labels))
+            }
+            RelationKind::Selects => {
+                let pods = known::selects_pods(&object.kind);
+                match (self.labels.get(&(far, pods)), selector(object)) {
+                    (Some(index), Some((selector, form))) => {
+                        index.matching(namespace, selector, form)
                     }
+                    _ => Vec::new(),
                 }
-                (None, None) => Vec::new(),
-            },
+            }
             RelationKind::OwnedBy => found(
                 self.owned
                     .get(&far)

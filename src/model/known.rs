@@ -101,6 +101,13 @@ pub fn selector(kind: &GroupKind) -> Option<(&'static [&'static str], SelectorFo
     })
 }
 
+/// Whether it is the related kind whose selector decides between it and a subject, rather than the
+/// subject's. Where both have one, such as a NetworkPolicy and a Deployment, the one that is no
+/// workload decides: a workload's selector is about its own pods.
+pub fn related_selects(subject: &GroupKind, related: &GroupKind) -> bool {
+    selector(related).is_some() && !(is_workload(related) && selector(subject).is_some())
+}
+
 /// Whether a kind's selector is about labels of pods rather than of the objects themselves.
 pub fn selects_pods(kind: &GroupKind) -> bool {
     !matches!(&*kind.kind, "ServiceMonitor")

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Node;
-
 /// Which parts of a value a source must keep.
 ///
 /// The default keeps nothing but the fact that the value is there. A decoder walks the trie
@@ -86,14 +84,22 @@ impl Projection {
     /// # Errors
     /// The path of the first part that is not.
     pub fn covers(&self, other: &Projection) -> Result<(), String> {
-        if self.all {
-            return Ok(());
-        }
-        if other.all || (other.keys && !self.keys) || other.class_only != self.class_only {
+        self.covers_below(false, other)
+    }
+
+    fn covers_below(&self, inherited: bool, other: &Projection) -> Result<(), String> {
+        let all = self.all || inherited;
+        let scalar = (other.all && !all) || (other.keys && !all && !self.keys);
+        let as_class = self.class_only && !other.class_only && (other.all || other.keys);
+        if scalar || as_class || (other.class_only && !self.class_only) {
             return Err(String::new());
         }
         let below = |name: &str, ours: Option<&Projection>, theirs: &Projection| {
-            let covered = ours.map_or(Err(String::new()), |ours| ours.covers(theirs));
+            let covered = match ours {
+                Some(ours) => ours.covers_below(all, theirs),
+                None if all && !theirs.class_only => Ok(()),
+                None => Err(String::new()),
+            };
             covered.map_err(|path| match path.is_empty() {
                 true => name.to_owned(),
                 false => format!("{name}.{path}"),
@@ -112,47 +118,19 @@ impl Projection {
         if let Some(branch) = &other.items {
             below("[]", self.items.as_deref(), branch)?;
         }
+        // Where the other one keeps a value whole, what we reduce below it is missing.
+        if other.all && !other.class_only && self.reduces() {
+            return Err(String::new());
+        }
         Ok(())
     }
 
-    /// What a projection keeps of a value that a wider one has kept.
-    pub fn prune(&self, node: Node) -> Node {
-        if self.all {
-            return node;
-        }
-        match node {
-            Node::Map(map) => {
-                let kept = map.into_iter().filter_map(|(name, value)| {
-                    let value = match (self.fields.get(&name), &self.entries) {
-                        (Some(branch), Some(entries)) => {
-                            let mut both = branch.clone();
-                            both.merge(entries);
-                            both.prune(value)
-                        }
-                        (Some(branch), None) => branch.prune(value),
-                        (None, Some(entries)) => entries.prune(value),
-                        (None, None) if self.keys => Node::Null,
-                        (None, None) => return None,
-                    };
-                    Some((name, value))
-                });
-                Node::Map(kept.collect())
-            }
-            Node::List(items) => {
-                let prune = |item| {
-                    self.items
-                        .as_ref()
-                        .map_or(Node::Null, |items| items.prune(item))
-                };
-                Node::List(items.into_iter().map(prune).collect())
-            }
-            scalar if self.keys => scalar,
-            _ => Node::Null,
-        }
-    }
-
-    /// Whether only the value's presence is kept.
-    pub fn is_presence(&self) -> bool {
-        *self == Projection::default()
+    /// Whether something below is kept only as its class.
+    fn reduces(&self) -> bool {
+        let below = self.fields.values();
+        let below = below
+            .chain(self.entries.as_deref())
+            .chain(self.items.as_deref());
+        self.class_only || below.into_iter().any(Projection::reduces)
     }
 }

@@ -142,6 +142,7 @@ fn findings(parts: &Parts<'_>, scored: &RuleScore) -> Vec<Finding> {
                 outcome: verdict.outcome,
                 credit: verdict.credit,
                 messages: evidence.map(|e| e.messages.clone()).unwrap_or_default(),
+                unread: evidence.map(|e| e.unread.clone()).unwrap_or_default(),
                 inert: evidence.and_then(|e| e.reason) == Some(Reason::InstalledButInert),
                 waived,
             }

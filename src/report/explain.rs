@@ -4,11 +4,8 @@ use std::fmt::Write as _;
 
 use num_traits::Zero;
 
-use super::{Report, RuleReport, json::state_word, place_text, subject_text};
-use crate::{
-    model::{Outcome, Untrusted},
-    score::one_decimal,
-};
+use super::{Report, RuleReport, json::state_word, place_text, shown, subject_text};
+use crate::{model::Outcome, score::one_decimal};
 
 /// What an audit found of one rule, as text; nothing if the audit does not have the rule.
 pub fn explain(report: &Report, id: &str) -> Option<String> {
@@ -34,7 +31,7 @@ pub fn explain(report: &Report, id: &str) -> Option<String> {
         let _ = writeln!(out, "This source cannot answer it: {why}.");
     }
     for (kind, why) in &rule.unread {
-        let detail = Untrusted::from(&*why.detail).visible();
+        let (kind, detail) = (shown(kind), shown(&why.detail));
         let _ = writeln!(out, "{kind} could not be read ({}): {detail}", why.cause);
     }
     out.push('\n');
@@ -51,6 +48,9 @@ pub fn explain(report: &Report, id: &str) -> Option<String> {
         let _ = writeln!(out, "{place}{} {word}", subject_text(&finding.subject));
         for message in &finding.messages {
             let _ = writeln!(out, "    {}", message.visible());
+        }
+        for kind in &finding.unread {
+            let _ = writeln!(out, "    needs {}, which could not be read", shown(kind));
         }
         if finding.inert {
             let _ = writeln!(out, "    installed but inert");

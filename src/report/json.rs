@@ -5,9 +5,9 @@ use num_traits::ToPrimitive;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Finding, Report, RuleReport, blocker_text, place_text};
+use super::{Finding, Report, RuleReport, blocker_text};
 use crate::{
-    model::{Outcome, SourceKind},
+    model::{Outcome, SourceKind, Untrusted},
     score::{Blocker, Mark, Points, RuleState, WaiverStatus},
 };
 
@@ -172,6 +172,8 @@ struct JsonFinding {
     /// What the subject earns, 0 to 1.
     credit: f64,
     messages: Vec<String>,
+    /// Kinds that would have to be readable for an answer, as `Kind.group`.
+    unread: Vec<String>,
     /// `installed-but-inert` where the thing exists and does nothing.
     reason: Option<String>,
     waived: bool,
@@ -208,7 +210,31 @@ struct Waiver {
 pub fn json(report: &Report) -> String {
     let mut text = serde_json::to_string_pretty(&document(report)).unwrap_or_default();
     text.push('\n');
-    text
+    armoured(&text)
+}
+
+/// The same JSON with everything escaped that could steer or deceive a terminal. JSON itself asks
+/// for less: it lets DEL, C1 controls and bidirectional overrides through.
+fn armoured(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let mut utf8 = [0; 4];
+        let is_plain = c == '\n' || (c.is_ascii() && !c.is_ascii_control());
+        if is_plain
+            || Untrusted::from(&*c.encode_utf8(&mut utf8))
+                .visible()
+                .chars()
+                .eq([c])
+        {
+            out.push(c);
+        } else {
+            // Outside of strings there is nothing but plain characters.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 /// The report as YAML: the same document.
@@ -361,9 +387,13 @@ fn finding(finding: &Finding) -> JsonFinding {
             .iter()
             .map(|message| message.raw().to_owned())
             .collect(),
+        unread: finding.unread.iter().map(ToString::to_string).collect(),
         reason: finding.inert.then(|| "installed-but-inert".to_owned()),
         waived: finding.waived,
-        place: subject.place.as_ref().map(place_text),
+        place: subject
+            .place
+            .as_ref()
+            .map(|place| format!("{}:{}", place.file, place.line)),
     }
 }
 

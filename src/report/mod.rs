@@ -7,6 +7,8 @@ mod build;
 mod explain;
 pub mod json;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use build::Parts;
 pub use explain::explain;
@@ -119,6 +121,8 @@ pub struct Finding {
     pub credit: crate::model::Fraction,
     /// Why.
     pub messages: Vec<Untrusted>,
+    /// Kinds that would have to be readable for an answer; empty unless unknown.
+    pub unread: Vec<GroupKind>,
     /// The thing exists and does nothing.
     pub inert: bool,
     /// The failure is accepted.
@@ -200,14 +204,11 @@ pub fn blocker_text(blocker: &Blocker) -> String {
             allowed,
             open,
             ..
-        } => {
-            let names: Vec<&str> = open.iter().map(|id| &**id).collect();
-            format!(
-                "{} {severity} gaps open, {allowed} allowed: {}",
-                open.len(),
-                names.join(", ")
-            )
-        }
+        } => format!(
+            "{} open, {allowed} allowed: {}",
+            counted(open.len(), &format!("{severity} gap")),
+            open.join(", ")
+        ),
         Blocker::Coverage { needed, have } => {
             format!("coverage {} of {} needed", percent(have), percent(needed))
         }
@@ -232,15 +233,36 @@ fn first_paragraph(text: &str) -> String {
     }
     let mut advice = words.join(" ");
     if advice.ends_with(':') {
+        // The snippet that follows is for `explain`; the mark says that there is more.
         advice.pop();
-        advice.push('.');
+        advice.push_str(" …");
     }
     advice
 }
 
+/// The first sentence of a text on one line.
+fn first_sentence(text: &str) -> &str {
+    // Abbreviations end in a full stop, too: `e.g. this`.
+    let ends = text.match_indices(". ").map(|(at, _)| at);
+    let mut ends = ends.filter(|at| !text[..*at].ends_with("e.g") && !text[..*at].ends_with("i.e"));
+    ends.next().map_or(text, |at| &text[..=at])
+}
+
+/// A number of things: `1 gap`, `2 gaps`.
+fn counted(number: usize, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
+/// Text of others that is no [`Untrusted`], such as a kind, as a terminal may show it.
+fn shown(text: impl std::fmt::Display) -> String {
+    Untrusted::from(text.to_string()).visible()
+}
+
 /// How reports name a subject: kind, namespace and name.
 fn subject_text(subject: &Subject) -> String {
-    let kind = &subject.kind.kind;
+    // Kinds, too, are chosen by others: a rule may ask for every kind of a group.
+    let kind = shown(&subject.kind.kind);
     match (&*subject.kind.group, &subject.namespace) {
         ("seaworthy", _) => "the cluster".to_owned(),
         (_, Some(namespace)) => {

@@ -7,10 +7,12 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
     presets,
 };
-use unicode_width::UnicodeWidthStr;
+use jiff::{SignedDuration, Timestamp};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
-    Report, RuleReport, blocker_text, first_paragraph, json::source_word, place_text, subject_text,
+    Finding, Report, RuleReport, blocker_text, counted, first_paragraph, first_sentence,
+    json::source_word, place_text, shown, subject_text,
 };
 use crate::{
     model::{Outcome, Severity, SourceKind, Untrusted},
@@ -35,6 +37,9 @@ const GAPS: usize = 10;
 /// Subjects of a gap that are listed unless all are asked for.
 const SUBJECTS: usize = 2;
 
+/// Columns left of a gap's text, and the space right of it.
+const LEFT: u16 = 28;
+
 /// Writes a line. Writing to a string cannot fail.
 macro_rules! say {
     ($out:expr, $($argument:tt)*) => {{
@@ -49,8 +54,8 @@ pub fn table(report: &Report, style: &Style) -> String {
     categories(&mut out, report, style);
     gaps(&mut out, report, style);
     unread(&mut out, report, style);
-    waivers(&mut out, report);
-    footer(&mut out, report);
+    waivers(&mut out, report, style);
+    footer(&mut out, report, style);
     out
 }
 
@@ -65,20 +70,20 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
     } else {
         " · Kubernetes "
     };
-    say!(
-        out,
+    let line = format!(
         "{source} {}{separator}{}",
         report.origin.visible(),
-        Untrusted::from(version).visible()
+        shown(version)
     );
-    say!(
-        out,
-        "scorecard {} {} · profile {} · {}\n",
-        report.yardstick.scorecard,
-        report.yardstick.version,
-        report.yardstick.profile,
+    say!(out, "{}", wrap(&line, style.width, 0));
+    let line = format!(
+        "scorecard {} {} · profile {} · {}",
+        shown(&report.yardstick.scorecard),
+        shown(&report.yardstick.version),
+        shown(&report.yardstick.profile),
         report.time.strftime("%Y-%m-%d %H:%M UTC")
     );
+    say!(out, "{}\n", wrap(&line, style.width, 0));
     let Some(total) = &report.total else {
         say!(
             out,
@@ -87,8 +92,8 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
         return;
     };
     let level = match &report.level.reached {
-        Some(level) if report.level.borderline => format!("{level} (borderline)"),
-        Some(level) => level.clone(),
+        Some(level) if report.level.borderline => format!("{} (borderline)", shown(level)),
+        Some(level) => shown(level),
         None => "below every level".to_owned(),
     };
     let score = paint(
@@ -110,20 +115,28 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
         apart.push(format!("{} without waivers", one_decimal(&total.raw)));
     }
     apart.push(format!("coverage {}", percent(&report.coverage)));
-    say!(out, "      {}", apart.join(" · "));
+    say!(out, "      {}", wrap(&apart.join(" · "), style.width, 6));
     if let Some(next) = &report.level.next {
         say!(
             out,
             "\nBetween here and {}:",
-            paint(&next.name, style, Color::Cyan)
+            paint(&shown(&next.name), style, Color::Cyan)
         );
         for blocker in &next.blockers {
-            say!(out, "  - {}", wrap(&blocker_text(blocker), style.width, 4));
+            say!(
+                out,
+                "  - {}",
+                wrap(&shown(blocker_text(blocker)), style.width, 4)
+            );
         }
     }
     if !report.level.waived.is_empty() {
         let ids: Vec<&str> = report.level.waived.iter().map(|id| &**id).collect();
-        say!(out, "  Held back only but for waivers: {}", ids.join(", "));
+        let held = format!(
+            "Without waivers these would stand in the way: {}",
+            ids.join(", ")
+        );
+        say!(out, "  {}", wrap(&held, style.width, 2));
     }
     out.push('\n');
 }
@@ -217,8 +230,8 @@ fn gaps(out: &mut String, report: &Report, style: &Style) {
             .sum();
         say!(
             out,
-            "… and {} more gaps worth {} points (--all shows them)",
-            count - shown,
+            "… and {} worth {} points (--all shows them)",
+            counted(count - shown, "more gap"),
             one_decimal(&rest)
         );
     }
@@ -233,8 +246,13 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
     if counts.fail > 0 && seen > 1 {
         amounts.push(format!("{} of {seen} fail", counts.fail));
     }
-    if counts.unknown > 0 || !rule.unread.is_empty() {
-        amounts.push("unknown in part".to_owned());
+    if counts.waived > 0 {
+        amounts.push(format!("{} waived", counts.waived));
+    }
+    if counts.unknown > 0 {
+        amounts.push(format!("{} unknown", counts.unknown));
+    } else if !rule.unread.is_empty() {
+        amounts.push("others could not be read".to_owned());
     }
     if rule.state == RuleState::Unknown {
         amounts = vec!["unknown".to_owned()];
@@ -251,10 +269,17 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
     for finding in open().take(listed) {
         let mut messages: Vec<String> = finding.messages.iter().map(Untrusted::visible).collect();
         if messages.is_empty() && finding.outcome == Outcome::Unknown {
-            messages.push("needs a list that could not be read".to_owned());
+            messages.push(needs(finding));
         }
         if finding.inert {
-            messages.push("installed but inert".to_owned());
+            // In front, where it is seen: the thing is there, which is not what a gap looks like.
+            let why = messages
+                .first()
+                .map_or(String::new(), |why| format!(": {why}"));
+            messages.splice(
+                ..messages.len().min(1),
+                [format!("installed but inert{why}")],
+            );
         }
         let shown = if style.wide {
             messages.len()
@@ -277,10 +302,34 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
         lines.push(format!("· and {rest} more"));
     }
     for (kind, why) in rule.unread.iter().take(1) {
-        lines.push(format!("· {kind} could not be read: {}", why.cause));
+        lines.push(format!(
+            "· {} could not be read: {}",
+            shown(kind),
+            why.cause
+        ));
     }
-    lines.push(format!("→ {}", first_paragraph(&rule.fix)));
-    lines.join("\n")
+    let advice = first_paragraph(&rule.fix);
+    let advice = match style.wide {
+        true => advice.as_str(),
+        false => first_sentence(&advice),
+    };
+    lines.push(match advice {
+        "" => format!("→ seaworthy explain {}", rule.id),
+        advice => format!("→ {advice}"),
+    });
+    // Wrapped here so that what belongs to a mark hangs behind it.
+    let room = style.width.saturating_sub(LEFT);
+    let wrapped: Vec<String> = lines.iter().map(|line| wrap(line, room, 2)).collect();
+    wrapped.join("\n")
+}
+
+/// Why a subject is unknown.
+fn needs(finding: &Finding) -> String {
+    let kinds: Vec<String> = finding.unread.iter().map(shown).collect();
+    match kinds.is_empty() {
+        true => "needs a list that could not be read".to_owned(),
+        false => format!("needs {}, which could not be read", kinds.join(", ")),
+    }
 }
 
 fn unread(out: &mut String, report: &Report, style: &Style) {
@@ -288,49 +337,62 @@ fn unread(out: &mut String, report: &Report, style: &Style) {
         say!(out, "{}", bold("Could not be read", style));
         for unread in &report.unread {
             let settle = match &unread.permission {
-                Some(permission) => format!(" · needs `{permission}`"),
+                Some(permission) => format!(" · needs `{}`", shown(permission)),
                 None => String::new(),
             };
             let points = match unread.points == Points::from_integer(0.into()) {
                 true => String::new(),
                 false => format!(" · {} points hang on it", one_decimal(&unread.points)),
             };
-            say!(
-                out,
-                "  {}: {}{settle}{points}",
-                unread.kind,
+            let line = format!(
+                "{}: {}{settle}{points}",
+                shown(&unread.kind),
                 unread.why.cause
             );
+            say!(out, "  {}", wrap(&line, style.width, 4));
             let detail = Untrusted::from(&*unread.why.detail).visible();
             say!(out, "    {}", wrap(&detail, style.width, 4));
         }
         out.push('\n');
     }
-    let outside = report.count(RuleState::NotAssessable);
-    if outside > 0 {
-        say!(
-            out,
-            "{outside} rules cannot be answered from {} and are left out of the score.",
-            source_word(report.source)
-        );
-    }
-    let absent = report.count(RuleState::NotApplicable);
-    if absent > 0 {
-        say!(
-            out,
-            "{absent} rules do not apply here and are left out of the score."
-        );
-    }
+    left_out(out, report, style);
     for note in &report.notes {
         say!(out, "Note: {}", wrap(&note.visible(), style.width, 6));
     }
 }
 
-fn waivers(out: &mut String, report: &Report) {
+/// Rules that have no part in the score; a wide report names them.
+fn left_out(out: &mut String, report: &Report, style: &Style) {
+    let source = source_word(report.source);
+    let reasons = [
+        (
+            RuleState::NotAssessable,
+            format!("not answerable from {source}"),
+        ),
+        (RuleState::NotApplicable, "not applicable here".to_owned()),
+    ];
+    for (state, why) in reasons {
+        let rules = report.rules.iter().filter(|rule| rule.state == state);
+        let ids: Vec<&str> = rules.map(|rule| &*rule.id).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let mut line = format!(
+            "Left out of the score: {} {why}",
+            counted(ids.len(), "rule")
+        );
+        if style.wide {
+            let _ = write!(line, ": {}", ids.join(", "));
+        }
+        say!(out, "{}", wrap(&line, style.width, 2));
+    }
+}
+
+fn waivers(out: &mut String, report: &Report, style: &Style) {
     if report.waivers.is_empty() {
         return;
     }
-    say!(out, "\nWaivers");
+    say!(out, "\n{}", bold("Waivers", style));
     for waiver in &report.waivers {
         let status = match waiver.status {
             WaiverStatus::Active => "holds",
@@ -338,28 +400,37 @@ fn waivers(out: &mut String, report: &Report) {
             WaiverStatus::Expired => "EXPIRED, counts no more",
             WaiverStatus::Unused => "unused",
         };
-        say!(
-            out,
-            "  {}: {status} · until {} · {} subjects · {} points · {} ({})",
+        let line = format!(
+            "{}: {status} · until {} · {} · {} points · {} ({})",
             waiver.rule,
-            waiver.expires.strftime("%Y-%m-%d"),
-            waiver.subjects,
+            last_day(waiver.expires).strftime("%Y-%m-%d"),
+            counted(waiver.subjects as usize, "subject"),
             one_decimal(&waiver.points),
             waiver.reason.visible(),
             waiver.owner.visible()
         );
+        say!(out, "  {}", wrap(&line, style.width, 4));
     }
 }
 
-fn footer(out: &mut String, report: &Report) {
+/// The last day on which a waiver holds: who writes `expires: 2026-12-31` means all of that day,
+/// and the moment it ends is in the next year.
+fn last_day(expires: Timestamp) -> Timestamp {
+    let second = SignedDuration::from_secs(1);
+    expires.checked_sub(second).unwrap_or(expires)
+}
+
+fn footer(out: &mut String, report: &Report, style: &Style) {
     let Some(rule) = report.gaps().next() else {
         return;
     };
-    say!(
-        out,
-        "\nScore = the categories' weighted mean; a category is the sum of its themes' budgets times\nthe share of weight their rules earn. Unknown earns nothing; gaps and score sum to 100.\nDetails: seaworthy explain {} with the same source",
+    let formula = "Score = the categories' weighted mean; a category is the sum of its themes' budgets times the share of weight their rules earn. Unknown earns nothing; gaps and score sum to 100.";
+    say!(out, "\n{}", wrap(formula, style.width, 0));
+    let details = format!(
+        "Details: seaworthy explain {} with the same source",
         rule.id
     );
+    say!(out, "{}", wrap(&details, style.width, 0));
 }
 
 fn new_table(style: &Style) -> Table {
@@ -445,23 +516,26 @@ fn percent(share: &Points) -> String {
     format!("{}%", (share * hundred).floor())
 }
 
-/// Breaks a text at spaces so that it fits the width behind an indentation.
+/// Breaks a text so that it fits the width behind an indentation: at spaces, and inside a word only
+/// where it has no line to itself.
 fn wrap(text: &str, width: u16, indent: usize) -> String {
     let room = usize::from(width).saturating_sub(indent).max(20);
-    let mut lines: Vec<String> = vec![String::new()];
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
     for word in text.split(' ') {
-        if let Some(line) = lines.last_mut() {
-            if line.is_empty() {
-                line.push_str(word);
-                continue;
-            }
-            if line.width() + 1 + word.width() <= room {
-                line.push(' ');
-                line.push_str(word);
-                continue;
-            }
+        if !line.is_empty() && line.width() + 1 + word.width() > room {
+            lines.push(std::mem::take(&mut line));
         }
-        lines.push(word.to_owned());
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            if line.width() + c.width().unwrap_or_default() > room {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
     }
+    lines.push(line);
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }

@@ -81,6 +81,9 @@ impl Branch {
         let fields = projection.fields.iter().map(|(name, branch)| {
             let branch = match &projection.entries {
                 None => Branch::of(branch, all),
+                // An entry that is asked for by its name is kept as that says, even where of the
+                // others only the class is.
+                Some(entries) if branch.all && entries.class_only => Branch::of(branch, all),
                 Some(entries) => {
                     let mut both = branch.clone();
                     both.merge(entries);

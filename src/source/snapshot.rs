@@ -329,7 +329,7 @@ fn read_from(
 
     let mut lists = Vec::new();
     for list in &header.lists {
-        lists.push(Collected::new(list, header.full, request).map_err(&damaged)?);
+        lists.push(Collected::new(list, request).map_err(&damaged)?);
     }
     let mut objects = 0;
     loop {
@@ -364,7 +364,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(header: &ListHeader, full: bool, request: &Request) -> Result<Self, String> {
+    fn new(header: &ListHeader, request: &Request) -> Result<Self, String> {
         let kind = GroupKind {
             group: header.group.clone(),
             kind: header.kind.clone(),
@@ -393,7 +393,6 @@ impl Collected {
         let wanted = request.kind(&kind);
         if let Some(wanted) = wanted
             && state == ListState::Complete
-            && !full
             && let Err(path) = projection(&header.kept).covers(&wanted.projection)
         {
             state = ListState::Unreadable(Unreadable {

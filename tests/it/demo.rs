@@ -69,3 +69,31 @@ async fn capture() {
         .unwrap();
     assert!(status.success());
 }
+
+/// Starts a control plane with the manifests in `MANIFESTS` (paths joined by `:`; the demo's where
+/// it is not set), prints its kubeconfig and keeps it running while the file `HOLD` names exists:
+/// `HOLD=/tmp/hold cargo test --test it demo::hold -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs until the file that HOLD names is removed; for trying things by hand"]
+async fn hold() {
+    let hold = PathBuf::from(std::env::var_os("HOLD").unwrap());
+    let cluster = match std::env::var("MANIFESTS") {
+        Err(_) => start_demo().await.unwrap(),
+        Ok(paths) => {
+            let cluster = ControlPlane::start(Options::everything()).await.unwrap();
+            let crds = include_str!("../support/crds.yaml");
+            cluster.apply_yaml(crds).await.unwrap().complete().unwrap();
+            cluster.add_nodes("node", 3).await.unwrap();
+            for path in paths.split(':') {
+                println!("{}", cluster.apply_path(Path::new(path)).await.unwrap());
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            cluster
+        }
+    };
+    std::fs::copy(cluster.kubeconfig_path(), &hold).unwrap();
+    println!("kubeconfig: {}", hold.display());
+    while hold.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}

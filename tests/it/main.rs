@@ -1,10 +1,18 @@
 //! The one integration-test binary, one module per area.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
 
 mod cli;
 mod demo;
+mod evaluate;
 mod layout;
 mod live;
+mod report;
 mod rules;
+mod usage;

@@ -73,3 +73,16 @@ fn keeps_env_values(projection: &Projection) -> bool {
         || projection.fields.get("env").is_some_and(value)
         || below.into_iter().any(keeps_env_values)
 }
+
+/// Rewrites the generated documentation, and fails if that changed it.
+#[test]
+fn the_documentation_is_that_of_the_rules() {
+    let loaded = rule::load(&[]).unwrap();
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/README.md");
+    let text = rule::catalogue(&loaded.rules);
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    if text != before {
+        std::fs::write(&file, &text).unwrap();
+        panic!("rules/README.md was out of date and has been written again; commit it");
+    }
+}
