@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{Expectation, Rule, RuleSet, SubjectKind};
+use super::{Expectation, Param, Rule, RuleSet, SubjectKind};
 use crate::model::{Category, Node};
 
 /// Catalogues whose ids may stand in `references`, with their names.
@@ -46,29 +46,11 @@ pub fn rule_page(rule: &Rule) -> String {
             format_args!("Fix first: {}\n", required.join(", ")),
         );
     }
-    if !rule.params.is_empty() {
-        page.push_str("| parameter | type | default | dev | staging | prod | meaning |\n|---|---|---|---|---|---|---|\n");
-        for (name, param) in &rule.params {
-            let profile = |profile: &str| param.profiles.get(profile).map_or(String::new(), value);
-            line(
-                &mut page,
-                format_args!(
-                    "| `{name}` | {} | {} | {} | {} | {} | {} |",
-                    param.kind.as_str(),
-                    value(&param.default),
-                    profile("dev"),
-                    profile("staging"),
-                    profile("prod"),
-                    cell(&param.description)
-                ),
-            );
-        }
-        page.push('\n');
-    }
+    page.push_str(&params(&rule.params));
     if let Some(when) = &rule.when {
         line(
             &mut page,
-            format_args!("Applies where `{}`.\n", one_line(when.source())),
+            format_args!("Applies where {}.\n", code(&one_line(when.source()))),
         );
     }
     page.push_str("<details><summary>Examples</summary>\n\n");
@@ -83,12 +65,11 @@ pub fn rule_page(rule: &Rule) -> String {
             "" => verdict,
             title => format!("{verdict}: {title}"),
         };
+        let manifests = example.manifests.trim_end();
+        let fence = fence(manifests, 3);
         line(
             &mut page,
-            format_args!(
-                "{title}\n\n```yaml\n{}\n```\n",
-                example.manifests.trim_end()
-            ),
+            format_args!("{title}\n\n{fence}yaml\n{manifests}\n{fence}\n"),
         );
     }
     page.push_str("</details>\n\n");
@@ -150,6 +131,10 @@ pub fn catalogue(rules: &RuleSet) -> String {
                 );
             }
             text.push('\n');
+            if let Some(theme) = rules.theme(theme).filter(|theme| !theme.params.is_empty()) {
+                text.push_str("Parameters of the theme:\n\n");
+                text.push_str(&params(&theme.params));
+            }
         }
     }
     text.push_str(&cross_index(rules));
@@ -157,6 +142,44 @@ pub fn catalogue(rules: &RuleSet) -> String {
     for rule in rules.iter() {
         text.push_str(&rule_page(rule));
     }
+    text
+}
+
+/// A table of parameters with their values by profile; nothing if there are none.
+fn params(params: &BTreeMap<String, Param>) -> String {
+    let mut text = String::new();
+    if params.is_empty() {
+        return text;
+    }
+    let mut profiles = vec!["dev", "staging", "prod"];
+    for profile in params.values().flat_map(|param| param.profiles.keys()) {
+        if !profiles.contains(&profile.as_str()) {
+            profiles.push(profile);
+        }
+    }
+    let rule = "---|".repeat(profiles.len() + 4);
+    let heads: String = profiles.iter().map(|p| format!("{} | ", cell(p))).collect();
+    line(
+        &mut text,
+        format_args!("| parameter | type | default | {heads}meaning |\n|{rule}"),
+    );
+    for (name, param) in params {
+        let values: String = profiles
+            .iter()
+            .map(|profile| param.profiles.get(*profile).map_or(String::new(), value))
+            .map(|value| format!("{value} | "))
+            .collect();
+        line(
+            &mut text,
+            format_args!(
+                "| `{name}` | {} | {} | {values}{} |",
+                param.kind.as_str(),
+                value(&param.default),
+                cell(&param.description)
+            ),
+        );
+    }
+    text.push('\n');
     text
 }
 
@@ -203,8 +226,23 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 fn value(node: &Node) -> String {
     match node {
         Node::List(items) => items.iter().map(value).collect::<Vec<_>>().join(", "),
-        Node::String(text) => format!("`{}`", cell(text)),
+        Node::String(text) if text.is_empty() => "empty".to_owned(),
+        Node::String(text) => code(&cell(text)),
         other => serde_json::Value::from(other).to_string(),
+    }
+}
+
+/// Back-ticks enough to hold a text that may have some itself.
+fn fence(text: &str, least: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(least.max(longest + 1))
+}
+
+fn code(text: &str) -> String {
+    let fence = fence(text, 1);
+    match text.contains('`') {
+        true => format!("{fence} {text} {fence}"),
+        false => format!("`{text}`"),
     }
 }
 

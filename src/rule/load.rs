@@ -1,31 +1,24 @@
-//! Finds rule files: those embedded in the program, and the user's own directories.
+//! Rules as a set: the embedded ones and the user's own, and what they say of each other.
 
 use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::PathBuf,
     sync::Arc,
 };
 
-use include_dir::{Dir, include_dir};
-
 use super::{
-    Rule, RuleSet, Theme,
-    check::{Address, check_rule, check_theme},
+    RuleSet, Theme,
+    check::{Checked, Shared, check_rule, check_theme, did_you_mean},
+    file::{Address, Found, RuleFile},
 };
 use crate::model::{
-    Category, Problem, RuleId, ThemeId,
+    Problem, RuleId, ThemeId,
     yaml::{self, Source},
 };
 
-/// Largest rule file, in bytes.
-const MAX_BYTES: u64 = 256 * 1024;
-
-/// The rules in the program: everything under `rules/` when it was built.
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
-
-/// File that speaks for its folder rather than being a rule.
-const THEME_FILE: &str = "theme.yaml";
+/// Most problems of one file that are told: a file with more has one mistake at its root.
+const MAX_PROBLEMS: usize = 100;
 
 /// Rules that were loaded.
 #[derive(Debug, Default)]
@@ -41,12 +34,7 @@ pub struct LoadedRules {
 /// # Errors
 /// Every problem of every file.
 pub fn load(directories: &[PathBuf]) -> Result<LoadedRules, Vec<Problem>> {
-    let mut loader = Loader::default();
-    loader.read_embedded();
-    for directory in directories {
-        loader.read_directory(directory);
-    }
-    let (rules, problems) = loader.check();
+    let (rules, problems) = check(find(directories));
     if problems.is_empty() {
         Ok(LoadedRules {
             rules,
@@ -57,349 +45,191 @@ pub fn load(directories: &[PathBuf]) -> Result<LoadedRules, Vec<Problem>> {
     }
 }
 
-/// Every problem of the rules in directories, judged together with the embedded ones, or of the
-/// embedded ones if there are no directories. The second value is how many rules were looked at.
-pub fn lint(directories: &[PathBuf]) -> (Vec<Problem>, usize) {
-    let mut loader = Loader::default();
-    loader.read_embedded();
-    for directory in directories {
-        loader.read_directory(directory);
-    }
-    let own = loader.found.len();
-    let (_, problems) = loader.check();
-    (problems, own)
+/// Every problem of the rules in directories or single files, judged together with the embedded
+/// ones, or of the embedded ones alone. The second value is how many files were looked at.
+pub fn lint(paths: &[PathBuf]) -> (Vec<Problem>, usize) {
+    let found = find(paths);
+    let seen = found.seen;
+    let (_, problems) = check(found);
+    (problems, seen)
 }
 
+fn find(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
+    found.add_embedded();
+    for path in paths {
+        found.add_path(path);
+    }
+    found
+}
+
+/// Checks each file, then what the files say of each other.
+fn check(found: Found) -> (RuleSet, Vec<Problem>) {
+    let mut problems = found.problems;
+    let (themes, rules): (Vec<_>, Vec<_>) = found
+        .files
+        .into_iter()
+        .partition(|file| file.address.is_theme());
+    let themes = Themes::check(&themes, &rules, &mut problems);
+
+    let mut first: BTreeMap<RuleId, Arc<str>> = BTreeMap::new();
+    let mut checked: BTreeMap<RuleId, (Checked, Source)> = BTreeMap::new();
+    for RuleFile { address, source } in rules {
+        let id: RuleId = address.id.as_str().into();
+        if let Some(first) = first.get(&id) {
+            let message = format!("the id `{id}` is taken by {first}");
+            problems.push(source.error(0..0, message));
+            continue;
+        }
+        first.insert(id.clone(), source.file.clone());
+        let shared = themes.shared(&address);
+        let rule = yaml::parse(&source)
+            .map_err(|problem| vec![problem])
+            .and_then(|written| check_rule(&source, &address, shared, &written));
+        match rule {
+            Ok(rule) => {
+                checked.insert(id, (rule, source));
+            }
+            Err(found) => problems.extend(limited(found)),
+        }
+    }
+    problems.extend(across(&checked, &first));
+    problems.sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
+    let rules = checked
+        .into_values()
+        .map(|(checked, _)| checked.rule.into());
+    (RuleSet::new(rules.collect(), themes.good), problems)
+}
+
+fn limited(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
+    if let (Some(last), true) = (problems.last_mut(), more > 0) {
+        last.help = Some(format!("{more} more problems of this file are not shown"));
+    }
+    problems
+}
+
+/// Themes by id, those of which the file is wrong included.
 #[derive(Default)]
-struct Loader {
-    found: Vec<(PathBuf, Source)>,
-    problems: Vec<Problem>,
+struct Themes {
+    good: BTreeMap<ThemeId, Theme>,
+    /// Texts of the theme files.
+    texts: BTreeMap<ThemeId, Arc<str>>,
 }
 
-impl Loader {
-    fn read_embedded(&mut self) {
-        let mut directories = vec![&EMBEDDED];
-        while let Some(directory) = directories.pop() {
-            directories.extend(directory.dirs());
-            for file in directory.files() {
-                let path = file.path();
-                if let (true, Some(text)) = (is_yaml(path), file.contents_utf8()) {
-                    self.found.push((
-                        path.to_owned(),
-                        Source {
-                            file: format!("embedded:{}", path.display()).into(),
-                            text: text.into(),
-                        },
-                    ));
-                }
-            }
-        }
-        self.found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    }
-
-    fn read_directory(&mut self, root: &Path) {
-        let mut paths = Vec::new();
-        if let Err(error) = list(root, 0, &mut paths) {
-            self.unreadable(root, &error);
-        }
-        paths.sort();
-        for path in paths {
-            match read(&path) {
-                Ok(text) => {
-                    let inside = path.strip_prefix(root).unwrap_or(&path).to_owned();
-                    let source = Source {
-                        file: path.display().to_string().into(),
-                        text: text.into(),
-                    };
-                    self.found.push((inside, source));
-                }
-                Err(error) => self.unreadable(&path, &error),
-            }
-        }
-    }
-
-    fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        let file: Arc<str> = path.display().to_string().into();
-        let problem = Problem::error(&file, &"".into(), 0..0, format!("cannot be read: {error}"));
-        self.problems.push(problem);
-    }
-
-    /// Checks each file, then what the files say of each other.
-    fn check(mut self) -> (RuleSet, Vec<Problem>) {
-        let mut themes: BTreeMap<ThemeId, Theme> = BTreeMap::new();
-        let mut parsed = Vec::new();
-        for (path, source) in std::mem::take(&mut self.found) {
-            let Some(address) = address(&path) else {
-                let help = "put it at <category>/<theme>/<id>.yaml, the category being security, operations or maturity";
-                let problem = source.error(0..0, "the path gives no category and theme");
-                self.problems.push(problem.with_help(help));
-                continue;
-            };
-            match yaml::parse(&source) {
-                Ok(written) => parsed.push((path, source, address, written)),
-                Err(problem) => self.problems.push(problem),
-            }
-        }
-        for (path, source, address, written) in &parsed {
-            if path.ends_with(THEME_FILE) {
-                match check_theme(source, address, written) {
-                    Ok(theme) => {
-                        themes.insert(theme.id.clone(), theme);
-                    }
-                    Err(problems) => self.problems.extend(problems),
-                }
-            }
-        }
-        let mut rules: BTreeMap<RuleId, (Arc<Rule>, Source)> = BTreeMap::new();
-        for (path, source, address, written) in parsed {
-            if path.ends_with(THEME_FILE) {
+impl Themes {
+    fn check(files: &[RuleFile], rules: &[RuleFile], problems: &mut Vec<Problem>) -> Self {
+        let mut themes = Themes::default();
+        let mut first: BTreeMap<ThemeId, &RuleFile> = BTreeMap::new();
+        for file in files {
+            let RuleFile { address, source } = file;
+            let id: ThemeId = address.theme.as_str().into();
+            if let Some(first) = first.get(&id) {
+                let message = format!("the theme `{id}` is taken by {}", first.source.file);
+                problems.push(source.error(0..0, message));
                 continue;
             }
-            let theme = themes.get(address.theme.as_str());
-            match check_rule(&source, &address, theme, &written) {
-                Ok(rule) => {
-                    if let Some((first, _)) = rules.get(&rule.id) {
-                        let message = format!("the id `{}` is taken by {}", rule.id, first.file);
-                        self.problems.push(source.error(0..0, message));
-                    } else {
-                        rules.insert(rule.id.clone(), (Arc::new(rule), source));
-                    }
+            first.insert(id.clone(), file);
+            themes.texts.insert(id.clone(), source.text.clone());
+            let theme = yaml::parse(source)
+                .map_err(|problem| vec![problem])
+                .and_then(|written| check_theme(source, address, &written));
+            match theme {
+                Ok(theme) => {
+                    themes.good.insert(id, theme);
                 }
-                Err(problems) => self.problems.extend(problems),
+                Err(found) => problems.extend(limited(found)),
             }
         }
-        // With a broken rule out of the set, references to it would be reported as well.
-        if self.problems.is_empty() {
-            self.problems.extend(across(&rules));
+        // A scorecard gives points to themes by id, so that one id is one theme.
+        let mut home: BTreeMap<&str, &RuleFile> = BTreeMap::new();
+        for file in files.iter().chain(rules) {
+            let theme = file.address.theme.as_str();
+            let first = home.entry(theme).or_insert(file);
+            if first.address.category != file.address.category {
+                let category = first.address.category;
+                let message = format!("the theme `{theme}` belongs to {category}");
+                let help = format!("{} puts it there", first.source.file);
+                let problem = file.source.error(0..0, message);
+                problems.push(problem.with_help(help));
+            }
         }
-        self.problems
-            .sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
-        let rules = rules.into_values().map(|(rule, _)| rule).collect();
-        (RuleSet::new(rules, themes), self.problems)
+        themes
+    }
+
+    fn shared(&self, address: &Address) -> Shared<'_> {
+        let theme = self.good.get(address.theme.as_str());
+        let text = self.texts.get(address.theme.as_str());
+        Shared {
+            theme,
+            broken: theme.is_none() && text.is_some(),
+            text: text.map_or("", |text| text),
+        }
     }
 }
 
 /// What the rules say of each other: names that are taken or unknown, and rings of `requires`.
-fn across(rules: &BTreeMap<RuleId, (Arc<Rule>, Source)>) -> Vec<Problem> {
+/// `ids` are those of all rules, the wrong ones included.
+fn across(
+    rules: &BTreeMap<RuleId, (Checked, Source)>,
+    ids: &BTreeMap<RuleId, Arc<str>>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut aliases: BTreeMap<&RuleId, &RuleId> = BTreeMap::new();
-    for (rule, source) in rules.values() {
-        for alias in &rule.aliases {
-            let holder = rules.get(alias).map(|(rule, _)| &rule.id);
-            if let Some(holder) = holder.or_else(|| aliases.get(alias).copied()) {
+    for (checked, source) in rules.values() {
+        let rule = &checked.rule;
+        for (alias, place) in rule.aliases.iter().zip(&checked.aliases) {
+            let id = ids.get_key_value(alias).map(|(id, _)| id);
+            if let Some(holder) = id.or_else(|| aliases.get(alias).copied()) {
                 let message = format!("the alias `{alias}` is taken by `{holder}`");
-                problems.push(source.error(0..0, message));
+                problems.push(source.error(place.clone(), message));
             }
             aliases.insert(alias, &rule.id);
         }
-        for required in &rule.requires {
-            if !rules.contains_key(required) {
-                let message = format!("`requires` names `{required}`, which is no rule");
-                problems.push(source.error(0..0, message));
+    }
+    for (checked, source) in rules.values() {
+        let rule = &checked.rule;
+        for (required, place) in rule.requires.iter().zip(&checked.requires) {
+            let mut report = |message, help: Option<String>| {
+                let mut problem = source.error(Range::clone(place), message);
+                problem.help = help;
+                problems.push(problem);
+            };
+            if !ids.contains_key(required) {
+                let help = match aliases.get(required) {
+                    Some(now) => Some(format!("its name is `{now}` now")),
+                    None => did_you_mean(required, ids.keys().map(|id| &**id)),
+                };
+                report(
+                    format!("`requires` names `{required}`, which is no rule"),
+                    help,
+                );
+            } else if leads_to(rules, required, &rule.id) {
+                report(
+                    format!("`requires` leads from `{}` back to itself", rule.id),
+                    None,
+                );
             }
-        }
-        if requires_itself(rules, &rule.id) {
-            let message = format!("`requires` leads from `{}` back to itself", rule.id);
-            problems.push(source.error(0..0, message));
         }
     }
     problems
 }
 
-fn requires_itself(rules: &BTreeMap<RuleId, (Arc<Rule>, Source)>, id: &RuleId) -> bool {
-    let mut seen: Vec<&RuleId> = Vec::new();
-    let mut next: Vec<&RuleId> = vec![id];
+/// Whether a rule is or requires, directly or not, another.
+fn leads_to(rules: &BTreeMap<RuleId, (Checked, Source)>, from: &RuleId, to: &RuleId) -> bool {
+    let mut seen: BTreeSet<&RuleId> = BTreeSet::new();
+    let mut next = vec![from];
     while let Some(current) = next.pop() {
-        let Some((rule, _)) = rules.get(current) else {
-            continue;
-        };
-        for required in &rule.requires {
-            if required == id {
-                return true;
-            }
-            if !seen.contains(&required) {
-                seen.push(required);
-                next.push(required);
-            }
+        if current == to {
+            return true;
+        }
+        if let (true, Some((checked, _))) = (seen.insert(current), rules.get(current)) {
+            next.extend(&checked.rule.requires);
         }
     }
     false
 }
 
-/// Category, theme and id, from the last three parts of a path.
-fn address(path: &Path) -> Option<Address> {
-    let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
-    let [.., category, theme, _] = parts[..] else {
-        return None;
-    };
-    Some(Address {
-        category: category.parse::<Category>().ok()?,
-        theme: theme.to_owned(),
-        id: path.file_stem()?.to_str()?.to_owned(),
-    })
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
-/// YAML files below a directory; links are not followed, so that a directory is all there is.
-fn list(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    if depth > 8 {
-        return Ok(());
-    }
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            list(&entry.path(), depth + 1, found)?;
-        } else if kind.is_file() && is_yaml(&entry.path()) {
-            found.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let size = fs::metadata(path)?.len();
-    if size > MAX_BYTES {
-        let message = format!("{size} bytes are more than a rule file may have ({MAX_BYTES})");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    fs::read_to_string(path)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"title: Names are short
-severity: low
-effort: S
-since: 0.1.0
-why: Long names break.
-fix: Shorten it.
-references: [https://example.com]
-kinds: [v1/Service]
-params:
-  longest: {type: int, default: 10, description: Longest name., profiles: {prod: 5}}
-expression: size(object.metadata.name) <= params.longest
-messageExpression: "'the name has ' + string(size(object.metadata.name)) + ' characters'"
-examples:
-  - pass: "{apiVersion: v1, kind: Service, metadata: {name: a}}"
-  - fail: "{apiVersion: v1, kind: Service, metadata: {name: abcdefghijklmnop}}"
-"#;
-
-    fn load_one(name: &str, text: &str) -> Result<RuleSet, Vec<String>> {
-        let mut loader = Loader::default();
-        loader.found.push((
-            Path::new("operations/naming").join(name),
-            Source {
-                file: name.into(),
-                text: text.into(),
-            },
-        ));
-        let (rules, problems) = loader.check();
-        match problems.is_empty() {
-            true => Ok(rules),
-            false => Err(problems.iter().map(ToString::to_string).collect()),
-        }
-    }
-
-    #[test]
-    fn a_good_file_is_a_rule() {
-        let rules = load_one("names-short.yaml", GOOD).unwrap();
-        let rule = rules.get("names-short").unwrap();
-        assert_eq!(
-            (&*rule.theme, rule.category),
-            ("naming", Category::Operations)
-        );
-        assert_eq!(
-            rule.params["longest"].profiles["prod"],
-            crate::model::Node::Int(5)
-        );
-    }
-
-    #[test]
-    fn five_mistakes_are_five_problems_with_their_places() {
-        let bad = GOOD
-            .replace("severity: low", "severity: bad")
-            .replace("kinds: [v1/Service]", "kinds: [Service]")
-            .replace("why:", "whyy:")
-            .replace("params.longest", "params.longst")
-            .replace(
-                "references: [https://example.com]",
-                "references: []\nwith:\n  pods: {kind: v1/Pod, relation: near}",
-            );
-        let problems = load_one("names-short.yaml", &bad).unwrap_err();
-        assert_eq!(
-            problems,
-            [
-                "names-short.yaml:1:1: error: `why` is missing",
-                "names-short.yaml:2:11: error: `severity`: `bad` is not one of critical, high, medium, low, info",
-                "names-short.yaml:5:1: error: unknown key `whyy`",
-                "names-short.yaml:9:34: error: unknown relation `near`: selects, targets, owned-by, in-namespace, references or any",
-                "names-short.yaml:10:9: error: `Service` is not a kind: write `version/Kind` or `group/version/Kind`, such as `apps/v1/Deployment`",
-                "names-short.yaml:13:43: error: unknown parameter `longst`",
-            ]
-        );
-    }
-
-    #[test]
-    fn places_in_block_scalars_are_found() {
-        let bad = GOOD.replace(
-            "expression: size(object.metadata.name) <= params.longest",
-            "expression: >-\n  size(object.metadata.name)\n    <= params.longest &&\n  objekt.x",
-        );
-        let problems = load_one("names-short.yaml", &bad).unwrap_err();
-        assert_eq!(
-            problems,
-            ["names-short.yaml:14:3: error: unknown name `objekt`"]
-        );
-    }
-
-    #[test]
-    fn hostile_files_are_problems() {
-        let bomb = format!(
-            "a: &a [x,x]\n{}",
-            (0..30)
-                .map(|i| format!("b{i}: &b{i} [*a,*a]\n"))
-                .collect::<String>()
-        );
-        for text in [
-            "",
-            "\u{0}",
-            "- 1",
-            "title: [",
-            "\ttitle: x",
-            &"[".repeat(100_000),
-            &bomb,
-            &GOOD.replace("low", "low\nseverity: high"),
-        ] {
-            let problems = load_one("names-short.yaml", text).unwrap_err();
-            assert!(!problems.is_empty());
-        }
-        assert!(load_one("Names_Short.yaml", GOOD).unwrap_err()[0].contains("no rule id"));
-    }
-
-    #[test]
-    fn the_schema_describes_the_files_that_load() {
-        let known: Vec<String> = crate::rule::schema()["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
-        let yaml::Value::Map(entries) = yaml::parse(&Source {
-            file: "x".into(),
-            text: GOOD.into(),
-        })
-        .unwrap()
-        .value
-        else {
-            panic!("a rule is a mapping");
-        };
-        assert!(entries.iter().all(|(key, _)| known.contains(&key.name)));
-    }
-}
+mod tests;

@@ -1,7 +1,9 @@
-//! Rules: loaded ([`mod@load`]) as written and checked ([`check`]) into [`Rule`]s.
+//! Rules: found as written (`file`), checked one by one (`check`) and as a set ([`load`](load())),
+//! and documented (`docs`, `schema`).
 
 mod check;
 mod docs;
+mod file;
 mod load;
 mod schema;
 
@@ -72,7 +74,8 @@ pub struct Rule {
     pub examples: Vec<Example>,
     /// The file it was read from, as named in diagnostics.
     pub file: Arc<str>,
-    /// SHA-256 of the file, in hex: reports carry it, since a changed rule changes scores.
+    /// SHA-256 of the file and its theme's, in hex: reports carry it, since a changed rule changes
+    /// scores.
     pub digest: String,
 }
 
@@ -183,7 +186,7 @@ pub struct Example {
     pub server: Option<String>,
     /// The clock, where the case needs a certain one.
     pub now: Option<jiff::Timestamp>,
-    /// Line of the rule file on which the manifests start.
+    /// Line of the rule file on which the manifests start, from 1.
     pub line: usize,
 }
 
