@@ -66,7 +66,7 @@ pub fn timestamp(moment: jiff::Timestamp) -> Boxed<'static> {
 /// A span of time written like `24h` or `1h30m`; nothing if it is not one.
 pub fn duration(text: &str) -> Option<Boxed<'static>> {
     let span: jiff::SignedDuration = text.parse().ok()?;
-    let span = chrono::TimeDelta::try_seconds(span.as_secs())?;
+    let span = chrono::TimeDelta::new(span.as_secs(), span.subsec_nanos().unsigned_abs())?;
     Some(Box::new(CelDuration::from(span)))
 }
 

@@ -6,7 +6,7 @@ use super::subjects::Unit;
 use crate::{
     cel::{self, Bindings, Boxed},
     model::{Inventory, Map, Node, Object, known},
-    rule::{ParamType, Rule},
+    rule::{ParamType, Rule, Theme},
 };
 
 /// Values that every subject of a rule shares: `params`, `now`, `server`.
@@ -28,14 +28,18 @@ impl Bound {
 }
 
 /// Prepares what every subject of a rule shares.
-pub fn bind_rule(rule: &Rule, params: &BTreeMap<String, Node>, inventory: &Inventory) -> Bound {
+pub fn bind_rule(
+    rule: &Rule,
+    theme: Option<&Theme>,
+    params: &BTreeMap<String, Node>,
+    inventory: &Inventory,
+) -> Bound {
     let mut names: Vec<(String, Boxed<'static>)> = Vec::new();
     let mut unread = Vec::new();
     for (name, value) in params {
-        let duration = rule
-            .params
-            .get(name)
-            .is_some_and(|param| param.kind == ParamType::Duration);
+        let shared = theme.and_then(|theme| theme.params.get(name));
+        let declared = rule.params.get(name).or(shared);
+        let duration = declared.is_some_and(|param| param.kind == ParamType::Duration);
         let value = match (duration, value) {
             (true, Node::String(text)) => cel::duration(text),
             _ => Some(cel::owned(value)),

@@ -27,7 +27,7 @@ use crate::{
         SubjectId, Verdict, Verdicts,
     },
     plan,
-    rule::{Rule, RuleSet, SubjectKind},
+    rule::{Rule, RuleSet, SubjectKind, Theme},
 };
 
 /// Parameter values by rule, resolved by the scorecard and its profile.
@@ -37,6 +37,7 @@ pub type Params = BTreeMap<crate::model::RuleId, BTreeMap<String, Node>>;
 pub fn evaluate(rules: &RuleSet, params: &Params, inventory: &Inventory) -> Verdicts {
     let subjects = Subjects::of(rules, inventory);
     let relations = Relations::of(rules, inventory);
+    let set = rules;
     let rules: Vec<&Rule> = rules.iter().map(|rule| &**rule).collect();
     let empty = BTreeMap::new();
 
@@ -45,7 +46,15 @@ pub fn evaluate(rules: &RuleSet, params: &Params, inventory: &Inventory) -> Verd
     let work = || {
         while let Some(rule) = rules.get(next.fetch_add(1, Ordering::Relaxed)) {
             let params = params.get(&rule.id).unwrap_or(&empty);
-            let verdicts = Judge::new(rule, params, inventory, &subjects, &relations).judge();
+            let verdicts = Judge {
+                rule,
+                theme: set.theme(&rule.theme),
+                params,
+                inventory,
+                subjects: &subjects,
+                relations: &relations,
+            }
+            .judge();
             if let Ok(mut found) = found.lock() {
                 found.push(verdicts);
             }
@@ -119,6 +128,7 @@ fn not_assessable(rule: &Rule, source: SourceKind) -> Option<String> {
 /// One rule at work.
 struct Judge<'a> {
     rule: &'a Rule,
+    theme: Option<&'a Theme>,
     params: &'a BTreeMap<String, Node>,
     inventory: &'a Inventory,
     subjects: &'a Subjects<'a>,
@@ -150,22 +160,6 @@ impl Finding {
 }
 
 impl<'a> Judge<'a> {
-    fn new(
-        rule: &'a Rule,
-        params: &'a BTreeMap<String, Node>,
-        inventory: &'a Inventory,
-        subjects: &'a Subjects<'a>,
-        relations: &'a Relations<'a>,
-    ) -> Self {
-        Judge {
-            rule,
-            params,
-            inventory,
-            subjects,
-            relations,
-        }
-    }
-
     fn judge(&self) -> RuleVerdicts {
         let mut result = RuleVerdicts {
             rule: self.rule.id.clone(),
@@ -182,7 +176,7 @@ impl<'a> Judge<'a> {
             return result;
         }
         result.unread = self.subjects.unread(&self.rule.subject, self.inventory);
-        let bound = bind::bind_rule(self.rule, self.params, self.inventory);
+        let bound = bind::bind_rule(self.rule, self.theme, self.params, self.inventory);
         let shared = self.relations.shared(self.rule);
         for (id, unit) in self.subjects.units(&self.rule.subject) {
             let verdict = match self.rule.subject {

@@ -129,25 +129,37 @@ pub fn parse(source: &Source) -> Result<Written, Problem> {
         .map_err(|error| problem(source, &error))
 }
 
+/// Stack for the deepest documents that are accepted.
+const STACK: usize = 64 << 20;
+
 /// Reads the documents of somebody else's file, such as manifests. Anchors may be used within
 /// limits on what they expand to.
 ///
 /// # Errors
 /// The first place at which the text is no YAML.
 pub fn parse_documents(source: &Source) -> Result<Vec<Written>, Problem> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_depth: 128,
-            max_events: 5_000_000,
-            max_nodes: 5_000_000,
-            max_documents: 100_000,
-            max_total_scalar_bytes: 256 << 20,
-        },
+    let parse = || {
+        let options = serde_saphyr::options! {
+            with_snippet: false,
+            budget: serde_saphyr::budget! {
+                max_depth: 128,
+                max_events: 5_000_000,
+                max_nodes: 5_000_000,
+                max_documents: 100_000,
+                max_total_scalar_bytes: 256 << 20,
+            },
+        };
+        serde_saphyr::from_multiple_with_options::<Spanned<Tree>>(&source.text, options)
+            .map(|documents| documents.into_iter().map(written).collect())
+            .map_err(|error| problem(source, &error))
     };
-    serde_saphyr::from_multiple_with_options::<Spanned<Tree>>(&source.text, options)
-        .map(|documents| documents.into_iter().map(written).collect())
-        .map_err(|error| problem(source, &error))
+    // The parser recurses for each level, more than an ordinary stack has room for.
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(STACK);
+        let thread = parser.spawn_scoped(scope, parse);
+        let parsed = thread.ok().and_then(|thread| thread.join().ok());
+        parsed.unwrap_or_else(|| Err(source.error(0..0, "the file cannot be parsed")))
+    })
 }
 
 fn problem(source: &Source, error: &serde_saphyr::Error) -> Problem {
