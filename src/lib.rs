@@ -17,6 +17,7 @@
 //! - [`source`]: live clusters, snapshots and manifests, decoded through the projection.
 //! - [`evaluate`]: rules × inventory → verdicts; subjects and indexed relations.
 //! - [`score`]: verdicts × scorecard → the score tree, gaps and level; exact.
+//! - [`gate`]: score × thresholds → met, not met or inconclusive.
 //! - [`report`]: the audit as plain data, and one writer per format.
 //! - [`audit`]: the pipeline.
 //! - [`cli`]: the command line; the only module that prints.
@@ -36,6 +37,7 @@ pub mod audit;
 pub mod cel;
 pub mod cli;
 pub mod evaluate;
+pub mod gate;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -1,6 +1,6 @@
 //! The arguments, as typed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{
     audit::Options,
+    gate::Gate,
+    model::{Category, Fraction, Severity},
+    scorecard,
     source::{Source, cluster::ClusterOptions},
 };
 
@@ -319,13 +322,86 @@ impl ClockArgs {
     }
 }
 
+/// Thresholds for a pipeline.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Gate")]
+pub struct GateArgs {
+    /// Least score, of everything or of a category: 80, security=70; may be repeated
+    #[arg(
+        long,
+        value_name = "[CATEGORY=]N",
+        env = "SEAWORTHY_MIN_SCORE",
+        value_delimiter = ','
+    )]
+    min_score: Vec<MinScore>,
+    /// Lowest level, such as Production-ready
+    #[arg(long, value_name = "LEVEL", env = "SEAWORTHY_MIN_LEVEL")]
+    min_level: Option<String>,
+    /// No open gap of this severity or a worse one: critical, high, medium, low
+    #[arg(long, value_name = "SEVERITY", env = "SEAWORTHY_FAIL_ON")]
+    fail_on: Option<Severity>,
+    /// Least share of the points that could be assessed, in per cent
+    #[arg(long, value_name = "PERCENT", env = "SEAWORTHY_MIN_COVERAGE", value_parser = percentage)]
+    min_coverage: Option<Fraction>,
+}
+
+impl GateArgs {
+    /// The thresholds that are meant.
+    pub fn gate(&self) -> Gate {
+        let mut gate = Gate {
+            min_level: self.min_level.clone(),
+            fail_on: self.fail_on,
+            min_coverage: self.min_coverage.map(|percent| percent / 100),
+            ..Gate::default()
+        };
+        for least in &self.min_score {
+            match least.category {
+                Some(category) => drop(gate.min_category.insert(category, least.score)),
+                None => gate.min_score = Some(least.score),
+            }
+        }
+        gate
+    }
+}
+
+/// A least score, of everything or of a category.
+#[derive(Clone, Debug)]
+struct MinScore {
+    category: Option<Category>,
+    score: Fraction,
+}
+
+impl FromStr for MinScore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (category, score) = match text.split_once('=') {
+            Some((category, score)) => {
+                let category = category.parse::<Category>();
+                (Some(category.map_err(|error| error.to_string())?), score)
+            }
+            None => (None, text),
+        };
+        let score = percentage(score)?;
+        Ok(MinScore { category, score })
+    }
+}
+
+/// A decimal between 0 and 100.
+fn percentage(text: &str) -> Result<Fraction, String> {
+    scorecard::decimal(text)
+        .filter(|number| *number <= Fraction::from_integer(100))
+        .ok_or_else(|| format!("`{text}` is no number from 0 to 100"))
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   seaworthy audit --demo                         try it without a cluster
   seaworthy audit                                the current context of your kubeconfig
   seaworthy audit --context prod --scorecard prod
   helm template my-chart | seaworthy audit --manifests -
-  seaworthy audit -o table -o json=report.json")]
+  seaworthy audit -o table -o json=report.json
+  seaworthy audit --min-score 80 --min-score security=70 --fail-on critical")]
 pub struct AuditArgs {
     #[command(flatten)]
     pub source: SourceArgs,
@@ -333,6 +409,8 @@ pub struct AuditArgs {
     pub yardstick: YardstickArgs,
     #[command(flatten)]
     pub clock: ClockArgs,
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Format, and the file it goes to: table, wide, json, yaml; may be repeated
     #[arg(
         short,

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Audit, audit},
+    gate::Decision,
     report::{Parts, Report, Style, json, table},
 };
 
@@ -24,7 +25,17 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
     if !arguments.quiet {
         diagnostics::problems(&audit.warnings, output::colour(&stderr()));
     }
-    let report = report(&audit);
+    let mut report = report(&audit);
+    let gate = arguments.gate.gate();
+    if !gate.is_empty() {
+        match gate.judge(&audit.score, &audit.scorecard) {
+            Ok(decision) => report.gate = Some(decision),
+            Err(error) => {
+                output::to_stderr(&format!("{error}\n"));
+                return Ok(Exit::BadInput);
+            }
+        }
+    }
     for wanted in &arguments.output {
         let style = Style {
             colour: wanted.file.is_none() && output::colour(&stdout()),
@@ -42,10 +53,23 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
             None => output::to_stdout(&text)?,
         }
     }
-    Ok(match report.total {
-        Some(_) => Exit::Done,
-        None => Exit::Inconclusive,
+    Ok(match (&report.gate, &report.total) {
+        (Some(Decision::NotMet(reasons)), _) => {
+            say("the gate is not met", reasons);
+            Exit::NotMet
+        }
+        (Some(Decision::Inconclusive(reasons)), _) => {
+            say("the gate cannot be judged", reasons);
+            Exit::Inconclusive
+        }
+        (_, None) => Exit::Inconclusive,
+        (_, Some(_)) => Exit::Done,
     })
+}
+
+/// The reasons are for whoever reads the log of a pipeline, quiet or not.
+fn say(what: &str, reasons: &[String]) {
+    output::to_stderr(&format!("{what}: {}\n", reasons.join("; ")));
 }
 
 /// The report of an audit.

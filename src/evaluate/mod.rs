@@ -28,6 +28,7 @@ use crate::{
     },
     plan,
     rule::{Rule, RuleSet, SubjectKind, Theme},
+    scorecard,
 };
 
 /// Parameter values by rule, resolved by the scorecard and its profile.
@@ -166,7 +167,7 @@ impl<'a> Judge<'a> {
             verdicts: Vec::new(),
             unread: Vec::new(),
             not_assessable: not_assessable(self.rule, self.inventory.source),
-            min_ratio: self.params.get("minRatio").and_then(exact),
+            min_ratio: self.params.get("minRatio").and_then(scorecard::exact),
             tolerance: match self.params.get("tolerance") {
                 Some(Node::Int(tolerance)) => u32::try_from(*tolerance).unwrap_or(0),
                 _ => 0,
@@ -335,21 +336,6 @@ fn rank(outcome: Outcome) -> u8 {
         Outcome::Unknown => 2,
         Outcome::Error => 3,
         Outcome::Fail => 4,
-    }
-}
-
-/// The exact value of a number as it was written: `0.9` is nine tenths.
-fn exact(node: &Node) -> Option<Fraction> {
-    match node {
-        Node::Int(number) => Some(Fraction::from_integer(*number)),
-        Node::Float(number) => {
-            let text = number.to_string();
-            let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
-            let digits: i64 = format!("{whole}{decimals}").parse().ok()?;
-            let scale = 10_i64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
-            Some(Fraction::new(digits, scale))
-        }
-        _ => None,
     }
 }
 

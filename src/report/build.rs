@@ -91,6 +91,7 @@ impl Report {
                 .iter()
                 .map(|note| note.as_str().into())
                 .collect(),
+            gate: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Finding, Report, RuleReport, blocker_text};
 use crate::{
+    gate::Decision,
     model::{Outcome, SourceKind, Untrusted},
     score::{Blocker, Mark, Points, RuleState, WaiverStatus},
 };
@@ -43,6 +44,8 @@ struct Document {
     unread: Vec<Unread>,
     waivers: Vec<Waiver>,
     notes: Vec<String>,
+    /// What came of the gate; nothing if none was asked for.
+    gate: Option<Gate>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -195,6 +198,14 @@ struct Unread {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+struct Gate {
+    /// met, not-met or inconclusive.
+    decision: String,
+    /// Thresholds that are missed, or that cannot be judged.
+    reasons: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 struct Waiver {
     rule: String,
     owner: String,
@@ -303,6 +314,17 @@ fn document(report: &Report) -> Document {
             .iter()
             .map(|note| note.raw().to_owned())
             .collect(),
+        gate: report.gate.as_ref().map(|decision| {
+            let (word, reasons) = match decision {
+                Decision::Met => ("met", &[][..]),
+                Decision::NotMet(reasons) => ("not-met", &reasons[..]),
+                Decision::Inconclusive(reasons) => ("inconclusive", &reasons[..]),
+            };
+            Gate {
+                decision: word.to_owned(),
+                reasons: reasons.to_vec(),
+            }
+        }),
     }
 }
 

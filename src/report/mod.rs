@@ -15,6 +15,7 @@ pub use explain::explain;
 pub use table::{Style, table};
 
 use crate::{
+    gate::Decision,
     model::{
         Category, Cluster, Effort, GroupKind, Outcome, Place, RuleId, Severity, SourceKind,
         Subject, ThemeId, Unreadable, Untrusted,
@@ -58,6 +59,8 @@ pub struct Report {
     pub waivers: Vec<WaiverReport>,
     /// What the user should know of the collection.
     pub notes: Vec<Untrusted>,
+    /// What came of the gate, where one was asked for.
+    pub gate: Option<Decision>,
 }
 
 /// What a score was measured by. Scores of different yardsticks do not compare.

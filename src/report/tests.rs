@@ -265,6 +265,7 @@ fn report() -> Report {
             waiver("small-1", WaiverStatus::Expired, 0, 0),
         ],
         notes: vec![HOSTILE.into()],
+        gate: None,
     }
 }
 

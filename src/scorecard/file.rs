@@ -193,7 +193,7 @@ impl JsonSchema for Decimal {
 }
 
 /// The exact value of a plain decimal without a sign or an exponent.
-fn decimal(text: &str) -> Option<Fraction> {
+pub fn decimal(text: &str) -> Option<Fraction> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(part) || text.ends_with('.') {

@@ -13,7 +13,7 @@ mod waiver;
 
 use std::collections::BTreeMap;
 
-pub use file::{exact, schema};
+pub use file::{decimal, exact, schema};
 pub use load::{embedded_names, load};
 pub use waiver::{Selector, Waiver, load_waivers};
 

@@ -259,3 +259,67 @@ fn waivers_are_shown_with_what_they_hold() {
     assert!(report.contains("EXPIRED, counts no more"), "{report}");
     assert!(report.contains("sized by hand (platform)"), "{report}");
 }
+
+#[test]
+fn a_gate_is_met_missed_or_cannot_be_judged() {
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["audit", "--demo", "-q", "-o", "json"];
+        all.extend(arguments);
+        let output = seaworthy(&all);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (
+            output.status.code(),
+            report["gate"]["decision"].clone(),
+            text(&output.stderr),
+        )
+    };
+    let (code, decision, stderr) = run(&[
+        "--min-score",
+        "20",
+        "--min-score",
+        "operations=30",
+        "--min-coverage",
+        "90",
+    ]);
+    assert_eq!((code, decision), (Some(0), "met".into()), "{stderr}");
+
+    let (code, decision, stderr) = run(&[
+        "--min-score",
+        "99.5",
+        "--fail-on",
+        "critical",
+        "--min-level",
+        "Enterprise-grade",
+    ]);
+    assert_eq!((code, decision), (Some(1), "not-met".into()));
+    for words in [
+        "the score is",
+        "below 99.5",
+        "gaps of severity critical",
+        "Enterprise-grade is asked for",
+    ] {
+        assert!(stderr.contains(words), "no `{words}` in {stderr}");
+    }
+
+    // What a manifests folder cannot show leaves no category to judge.
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "a.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: b}\n",
+    );
+    let path = folder.path().to_str().unwrap();
+    let output = seaworthy(&[
+        "audit",
+        "-q",
+        "--manifests",
+        path,
+        "--min-score",
+        "maturity=50",
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+
+    assert_eq!(run(&["--min-score", "101"]).0, Some(2));
+    assert_eq!(run(&["--min-score", "safety=10"]).0, Some(2));
+    assert_eq!(run(&["--min-level", "Perfect"]).0, Some(2));
+}

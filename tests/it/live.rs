@@ -143,6 +143,23 @@ async fn audits_a_real_cluster() {
     assert_eq!(unread["permission"], "list deployments.apps");
     assert!(unread["detail"].as_str().unwrap().contains("deployments"));
 
+    // A gate between what is proven and what might be is neither met nor missed.
+    let (low, high) = (
+        number(&blind, "/score/score"),
+        number(&blind, "/score/ifUnknownPassed"),
+    );
+    let between = format!("{:.1}", (low + high) / 2.0);
+    let gated = seaworthy(
+        &without,
+        &["audit", "-q", "--now", &now(), "--min-score", &between],
+    );
+    let stderr = String::from_utf8_lossy(&gated.stderr).into_owned();
+    assert_eq!(gated.status.code(), Some(3), "{stderr}");
+    assert!(
+        stderr.contains("depending on what could not be read"),
+        "{stderr}"
+    );
+
     // A snapshot gives the same verdicts as the cluster it is of.
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&["snapshot"][..], &["snapshot", "--full"]] {
@@ -265,9 +282,9 @@ fn an_unreachable_server_is_inconclusive_and_quick() {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains(&format!("127.0.0.1:{port}")), "{stderr}");
-    // The connect timeout is five seconds.
+    // The connect timeout is five seconds; what tries again by default takes more than a minute.
     assert!(
-        started.elapsed() < Duration::from_secs(6),
+        started.elapsed() < Duration::from_secs(30),
         "{:?}",
         started.elapsed()
     );
