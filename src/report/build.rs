@@ -117,6 +117,13 @@ fn rule_report(parts: &Parts<'_>, scored: &RuleScore) -> Option<RuleReport> {
         findings: findings(parts, scored),
         unread: scored.unread.clone(),
         not_assessable: scored.not_assessable.clone(),
+        min_ratio: parts
+            .verdicts
+            .rules
+            .iter()
+            .find(|found| found.rule == scored.rule)
+            .and_then(|found| found.min_ratio)
+            .filter(|ratio| *ratio < 1.into()),
     })
 }
 

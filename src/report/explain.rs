@@ -82,6 +82,15 @@ fn points(report: &Report, rule: &RuleReport) -> String {
             weights
         );
     }
+    if let Some(ratio) = &rule.min_ratio {
+        let _ = writeln!(
+            out,
+            "Where {} in {} of its subjects comply it counts as fulfilled (profile {}).",
+            ratio.numer(),
+            ratio.denom(),
+            report.yardstick.profile
+        );
+    }
     let _ = writeln!(
         out,
         "It earns {} and loses {}, of which {} would come back if everything unknown passed.\n",

@@ -111,6 +111,8 @@ pub struct RuleReport {
     pub unread: Vec<(GroupKind, Unreadable)>,
     /// Why the source cannot answer it, if it cannot.
     pub not_assessable: Option<String>,
+    /// Share of the subjects from which the rule counts as fulfilled, where that is less than all.
+    pub min_ratio: Option<crate::model::Fraction>,
 }
 
 /// One subject that does not simply pass.

@@ -95,6 +95,7 @@ fn rule(id: &str, severity: Severity, lost: i64) -> RuleReport {
         )],
         unread: Vec::new(),
         not_assessable: None,
+        min_ratio: None,
     }
 }
 
