@@ -11,6 +11,7 @@
 //!
 //! - [`model`]: nouns that all share: kinds, the object tree and its projection, inventory, verdicts.
 //! - [`cel`]: the only module that knows the CEL crate: compile, field reads, evaluate.
+//! - [`derive`]: kinds of our own, computed from the cluster's: graphs and mappings that CEL cannot say.
 //! - [`rule`]: rule files, as written and as meant, with every problem at once.
 //! - [`scorecard`]: what rules are worth: weights, levels, profiles, waivers.
 //! - [`plan`]: rules → the kinds and fields to read, and the permissions that takes.
@@ -36,6 +37,7 @@
 pub mod audit;
 pub mod cel;
 pub mod cli;
+pub mod derive;
 pub mod evaluate;
 pub mod gate;
 pub mod model;

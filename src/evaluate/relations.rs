@@ -278,6 +278,7 @@ fn objects<'a>(
     inventory
         .lists
         .iter()
+        .chain(&inventory.derived)
         .filter(move |(kind, _)| matches(&wanted, kind))
         .flat_map(|(_, list)| &list.objects)
 }
@@ -287,6 +288,7 @@ fn states(inventory: &Inventory, wanted: &GroupKind) -> impl Iterator<Item = Lis
     let mut states: Vec<ListState> = inventory
         .lists
         .iter()
+        .chain(&inventory.derived)
         .filter(|(kind, _)| matches(wanted, kind))
         .map(|(_, list)| list.state.clone())
         .collect();

@@ -193,6 +193,8 @@ pub struct Inventory {
     pub cluster: Cluster,
     /// The kinds that were asked for. A kind that is not in the map was not asked for.
     pub lists: BTreeMap<GroupKind, KindList>,
+    /// Lists that were computed from `lists`, once they have been (see `derive`).
+    pub derived: BTreeMap<GroupKind, KindList>,
     /// What the user should know of the collection itself, such as a skewed clock.
     pub notes: Vec<String>,
 }
@@ -200,12 +202,17 @@ pub struct Inventory {
 impl Inventory {
     /// The objects of a kind; empty if there are none or the kind was not asked for.
     pub fn objects(&self, kind: &GroupKind) -> &[Object] {
-        self.lists.get(kind).map_or(&[], |list| &list.objects)
+        self.list(kind).map_or(&[], |list| &list.objects)
+    }
+
+    /// The list of a kind, read or derived.
+    pub fn list(&self, kind: &GroupKind) -> Option<&KindList> {
+        self.lists.get(kind).or_else(|| self.derived.get(kind))
     }
 
     /// How completely a kind was read; a kind that was not asked for is unreadable.
     pub fn state(&self, kind: &GroupKind) -> ListState {
-        self.lists.get(kind).map_or_else(
+        self.list(kind).map_or_else(
             || {
                 ListState::Unreadable(Unreadable {
                     cause: UnreadableCause::NotCollected,

@@ -314,6 +314,7 @@ impl<'r> Reader<'r> {
             cluster: Cluster::default(),
             lists,
             notes,
+            derived: Default::default(),
         }
     }
 }

@@ -481,6 +481,7 @@ fn inventory(header: Header, lists: Vec<Collected>, request: &Request, name: &st
         },
         lists: held,
         notes: header.notes,
+        derived: BTreeMap::new(),
     }
 }
 
@@ -575,6 +576,7 @@ mod tests {
             },
             lists: [(kind, list)].into(),
             notes: vec!["n".into()],
+            derived: BTreeMap::new(),
         }
     }
 

@@ -6,9 +6,10 @@ use std::{
 };
 
 /// A module imports only from the modules left of it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "model",
     "cel",
+    "derive",
     "rule",
     "scorecard",
     "plan",

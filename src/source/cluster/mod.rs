@@ -142,6 +142,7 @@ pub async fn collect(
         },
         lists: Default::default(),
         notes,
+        derived: Default::default(),
     };
     let mut targets = Vec::new();
     for (kind, resolution) in resolved {
