@@ -223,6 +223,7 @@ pub(crate) mod testing {
             cluster: Cluster::default(),
             lists,
             derived: BTreeMap::new(),
+            attestations: Vec::new(),
             notes: Vec::new(),
         }
     }
