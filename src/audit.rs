@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    evaluate,
+    derive, evaluate,
     model::{Inventory, Problem, Verdicts},
     plan,
     rule::{self, RuleSet, UnknownSelection},
@@ -109,7 +109,7 @@ pub fn audit(options: &Options, progress: Arc<dyn Progress>) -> Result<Audit, Er
     let rules = loaded.rules.select(&options.only, &options.skip)?;
     let params = scorecard.params_of(&rules, &profile);
 
-    let request = plan::plan(&rules);
+    let request = plan::plan(&rules, &params);
     let (mut inventory, found) = source::collect(&options.source, &request, options.now, progress)?;
     if let Some(now) = options.now {
         inventory.now = now;
@@ -117,6 +117,7 @@ pub fn audit(options: &Options, progress: Arc<dyn Progress>) -> Result<Audit, Er
     warnings.extend(loaded.warnings);
     warnings.extend(found);
 
+    derive::derive(&mut inventory, &request.derived);
     let verdicts = evaluate::evaluate(&rules, &params, &inventory);
     let score = score::score(&ScoreInput {
         rules: &RuleWorth::of(&rules),

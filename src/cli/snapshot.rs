@@ -10,6 +10,7 @@ use crate::{
     audit::Error,
     model::{Inventory, Untrusted},
     plan,
+    rule::{default_params, params_by_profile},
     source::{self, SourceError, snapshot},
 };
 
@@ -52,7 +53,13 @@ fn summary(inventory: &Inventory, file: &str) -> String {
 
 fn save(arguments: &SnapshotArgs) -> Result<Inventory, Error> {
     let rules = chosen(&arguments.rules)?;
-    let mut request = plan::plan(&rules);
+    let mut request = plan::plan(&rules, &default_params(&rules));
+    // Whatever profile it will be audited with: what Prometheus is asked depends on that.
+    for params in params_by_profile(&rules) {
+        request.queries.extend(plan::plan(&rules, &params).queries);
+    }
+    request.queries.sort();
+    request.queries.dedup();
     if arguments.full {
         request = request.whole();
     }

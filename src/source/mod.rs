@@ -1,9 +1,9 @@
 //! Sources: where objects come from, each reduced to what the plan asked for.
 
-mod classify;
 pub mod cluster;
 pub mod decode;
 pub mod manifests;
+pub mod prometheus;
 pub mod snapshot;
 
 use std::{
@@ -22,7 +22,6 @@ use self::{
 use crate::model::{GroupKind, Inventory, Object, Problem};
 
 pub use crate::plan::{KindRequest, Request};
-pub use classify::{classify, is_class};
 
 /// Receives objects while lists stream in, so that a caller may judge and drop them.
 ///
@@ -158,7 +157,8 @@ pub fn collect(
         Source::Live(options) => {
             let runtime = tokio::runtime::Runtime::new()?;
             let sink = Collected::new();
-            let collecting = cluster::collect(request, options, sink.clone(), progress);
+            let asked = request.of_api_server();
+            let collecting = cluster::collect(&asked, options, sink.clone(), progress);
             let mut inventory = runtime.block_on(collecting)?;
             sink.fill(&mut inventory);
             Ok((inventory, Vec::new()))

@@ -143,6 +143,7 @@ pub async fn collect(
         lists: Default::default(),
         notes,
         derived: Default::default(),
+        attestations: Vec::new(),
     };
     let mut targets = Vec::new();
     for (kind, resolution) in resolved {

@@ -203,6 +203,7 @@ fn wanted(kinds: &[&str]) -> Request {
     Request {
         kinds: kinds.collect(),
         server_version: true,
+        ..Request::default()
     }
 }
 
