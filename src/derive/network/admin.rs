@@ -104,7 +104,10 @@ fn add_peers<'a>(
 ) -> Result<(), String> {
     let pods = peer.get("pods");
     let within = |field: &str| pods.and_then(|pods| pods.get(field));
-    if let Some(namespaces) = peer.get("namespaces").or_else(|| within("namespaceSelector")) {
+    if let Some(namespaces) = peer
+        .get("namespaces")
+        .or_else(|| within("namespaceSelector"))
+    {
         peers.push(Peer::Pods {
             own: None,
             namespaces: keys.selector(Some(namespaces), Dialect::Kubernetes)?,

@@ -177,7 +177,14 @@ impl<'a> Reader<'a, '_> {
     fn rule(&mut self, rule: &'a Node, direction: Direction) -> Option<Rule<'a>> {
         let prefix = direction.peers();
         let written: Vec<&str> = [
-            "Endpoints", "Entities", "CIDR", "CIDRSet", "Nodes", "Groups", "Services", "FQDNs",
+            "Endpoints",
+            "Entities",
+            "CIDR",
+            "CIDRSet",
+            "Nodes",
+            "Groups",
+            "Services",
+            "FQDNs",
         ]
         .into_iter()
         .filter(|field| rule.get(&format!("{prefix}{field}")).is_some())
@@ -236,7 +243,8 @@ impl<'a> Reader<'a, '_> {
     fn block(&mut self, cidr: &str, except: &[Node]) -> Peer<'a> {
         Block::parse(cidr, except).map_or_else(
             || {
-                self.faults.push(format!("{cidr:?} is no block of addresses"));
+                self.faults
+                    .push(format!("{cidr:?} is no block of addresses"));
                 Peer::Elsewhere
             },
             Peer::Block,
@@ -281,9 +289,7 @@ impl<'a> Reader<'a, '_> {
         let reserved = has(&|key| key.origin == Origin::Reserved);
         let named = has(&|key| key.name == NAMESPACE_LABEL);
         let labelled = has(&|key| key.name.starts_with(NAMESPACE_LABELS));
-        let scope = self
-            .namespace
-            .filter(|_| !reserved && !named && !labelled);
+        let scope = self.namespace.filter(|_| !reserved && !named && !labelled);
         if self.namespace.is_none() && !reserved && !named {
             selector.require_present(Key {
                 origin: Origin::Kubernetes,

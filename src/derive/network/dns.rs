@@ -59,7 +59,10 @@ impl<'a> Dns<'a> {
                         let selector = service.root.at(&["spec", "selector"]);
                         let selector = selector.and_then(Node::as_map);
                         let listening = target_port(service, protocol);
-                        selector.map(|labels| labelled(Some(labels), listening)).into_iter().collect()
+                        selector
+                            .map(|labels| labelled(Some(labels), listening))
+                            .into_iter()
+                            .collect()
                     }
                     found => found.unwrap_or_default(),
                 }
@@ -87,14 +90,16 @@ impl<'a> Dns<'a> {
         sets: &[(PodSet<'a>, Selecting<'_, 'a>)],
     ) -> Value {
         let asking = || sets.iter().filter(|(set, _)| set.asks_dns);
-        let servers: Vec<(Protocol, &Backend<'a>, Selecting<'_, 'a>)> = [
-            (Protocol::Udp, &self.udp),
-            (Protocol::Tcp, &self.tcp),
-        ]
-        .into_iter()
-        .flat_map(|(protocol, backends)| backends.iter().map(move |backend| (protocol, backend)))
-        .map(|(protocol, backend)| (protocol, backend, network.selecting(&backend.endpoint)))
-        .collect();
+        let servers: Vec<(Protocol, &Backend<'a>, Selecting<'_, 'a>)> =
+            [(Protocol::Udp, &self.udp), (Protocol::Tcp, &self.tcp)]
+                .into_iter()
+                .flat_map(|(protocol, backends)| {
+                    backends.iter().map(move |backend| (protocol, backend))
+                })
+                .map(|(protocol, backend)| {
+                    (protocol, backend, network.selecting(&backend.endpoint))
+                })
+                .collect();
         let restricted = asking().any(|(_, own)| network.restricts(own, Direction::Egress))
             || servers.iter().any(|(_, server, theirs)| {
                 server.endpoint.location == Location::Pod
@@ -112,7 +117,8 @@ impl<'a> Dns<'a> {
                     if blocked.len() < SHOWN {
                         let workload = set.name();
                         let protocol = protocol.name();
-                        blocked.push(json!({"workload": workload, "protocol": protocol, "why": why}));
+                        blocked
+                            .push(json!({"workload": workload, "protocol": protocol, "why": why}));
                     }
                 }
             }
@@ -155,8 +161,13 @@ impl<'a> Dns<'a> {
         for (_, server, theirs) in servers {
             let knock = knock(server.port);
             let out = network.answer(Direction::Egress, &set.pod, own, &server.endpoint, knock);
-            let into =
-                network.answer(Direction::Ingress, &server.endpoint, theirs, &set.pod, knock);
+            let into = network.answer(
+                Direction::Ingress,
+                &server.endpoint,
+                theirs,
+                &set.pod,
+                knock,
+            );
             reason = match (out, into) {
                 (Answer::No(why), _) => Some(format!("{why} to {}", describe(&server.endpoint))),
                 (_, Answer::No(why)) => Some(format!(
@@ -207,14 +218,19 @@ fn labelled<'a>(labels: Option<&'a Map>, port: u16) -> Backend<'a> {
 
 /// The number to which the Service's port 53 leads, where it is written.
 fn target_port(service: &Object, protocol: Protocol) -> u16 {
-    let ports = service.root.at(&["spec", "ports"]).map_or(&[][..], Node::items);
+    let ports = service
+        .root
+        .at(&["spec", "ports"])
+        .map_or(&[][..], Node::items);
     let port = ports.iter().find(|port| {
         let name = port.get("protocol").and_then(Node::as_str);
         port.get("port").and_then(Node::as_int) == Some(53)
             && Protocol::named(name.unwrap_or("TCP")) == Some(protocol)
     });
     let target = port.and_then(|port| port.get("targetPort")?.as_int());
-    target.and_then(|port| u16::try_from(port).ok()).unwrap_or(53)
+    target
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(53)
 }
 
 /// The cache on the nodes, if a DaemonSet of that name runs one.

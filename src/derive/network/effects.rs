@@ -55,7 +55,10 @@ pub(super) fn derive(inventory: &Inventory) -> Vec<Node> {
         };
         effect.describe(policies)
     });
-    effects.flatten().chain(ignored.iter().map(unheeded)).collect()
+    effects
+        .flatten()
+        .chain(ignored.iter().map(unheeded))
+        .collect()
 }
 
 /// A NetworkPolicy that Cilium is told not to heed.
@@ -90,19 +93,25 @@ impl<'a> Effect<'_, 'a> {
     fn describe(&self, policies: &[&Policy<'a>]) -> Option<Node> {
         let object = policies.first()?.object;
         let selected = |sets: for<'h> fn(&'h Here<'a>) -> &'h [PodSet<'a>]| {
-            let owners: BTreeSet<_> = self
-                .around(policies[0].namespace)
-                .flat_map(|here| sets(here))
-                .filter(|set| policies.iter().any(|policy| self.selects(policy, &set.pod)))
-                .flat_map(|set| &set.owners)
-                .collect();
-            owners.len()
+            let mut count = 0;
+            for here in self.around(policies[0].namespace) {
+                let selected = sets(here).iter().filter(|set| {
+                    let mut policies = policies.iter();
+                    policies.any(|policy| self.selects(policy, &set.pod))
+                });
+                let owners: BTreeSet<_> = selected.flat_map(|set| &set.owners).collect();
+                count += owners.len();
+            }
+            count
         };
         let (pods, on_node) = (selected(|here| &here.pods), selected(|here| &here.on_node));
         let silent = policies
             .iter()
             .all(|policy| !policy.ingress.speaks() && !policy.egress.speaks());
-        let lost: BTreeSet<String> = policies.iter().flat_map(|policy| self.lost(policy)).collect();
+        let lost: BTreeSet<String> = policies
+            .iter()
+            .flat_map(|policy| self.lost(policy))
+            .collect();
         let faults: Vec<&String> = policies.iter().flat_map(|policy| &policy.faults).collect();
         let mut spec = target(object);
         let fields = json!({
@@ -117,7 +126,9 @@ impl<'a> Effect<'_, 'a> {
         if let (Some(spec), serde_json::Value::Object(fields)) = (spec.as_object_mut(), fields) {
             spec.extend(fields);
         }
-        Some(Node::from(json!({"metadata": metadata(object), "spec": spec})))
+        Some(Node::from(
+            json!({"metadata": metadata(object), "spec": spec}),
+        ))
     }
 
     /// The namespaces in which a policy may select pods.

@@ -158,7 +158,10 @@ impl<'a> Namespaces<'a> {
     where
         'a: 'v,
     {
-        let written = self.labels.get(namespace).and_then(|labels| labels.get(key));
+        let written = self
+            .labels
+            .get(namespace)
+            .and_then(|labels| labels.get(key));
         match written.and_then(Node::as_str) {
             None if key == "kubernetes.io/metadata.name" => Some(namespace),
             value => value,

@@ -137,7 +137,9 @@ pub(super) fn owner<'a>(pod: &Pod<'a>) -> Owner<'a> {
     let (Some(kind), Some(name)) = (word("kind"), word("name")) else {
         return own;
     };
-    let hash = pod.template.at(&["metadata", "labels", "pod-template-hash"]);
+    let hash = pod
+        .template
+        .at(&["metadata", "labels", "pod-template-hash"]);
     let deployment = hash
         .and_then(Node::as_str)
         .and_then(|hash| name.strip_suffix(hash)?.strip_suffix('-'));

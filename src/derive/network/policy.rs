@@ -195,7 +195,8 @@ impl<'a> Policy<'a> {
             Subject::Pods(selector) => selector.is_empty(),
             Subject::Endpoints(selector) => {
                 let of_namespace = |name: &str| {
-                    name == endpoint::NAMESPACE_LABEL || name.starts_with(endpoint::NAMESPACE_LABELS)
+                    name == endpoint::NAMESPACE_LABEL
+                        || name.starts_with(endpoint::NAMESPACE_LABELS)
                 };
                 let pod = Endpoint {
                     namespace,
@@ -224,9 +225,8 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// Whether a selector of Cilium's matches an endpoint.
     pub fn cilium_selects(&self, selector: &Selector<'_>, endpoint: &Endpoint<'_>) -> bool {
-        selector.matches(|key| {
-            endpoint::cilium_label(endpoint, &self.namespaces, self.cluster, key)
-        })
+        selector
+            .matches(|key| endpoint::cilium_label(endpoint, &self.namespaces, self.cluster, key))
     }
 
     /// Whether a peer stands for an endpoint.
@@ -267,7 +267,11 @@ impl View<'_> {
             } => endpoint.service.is_some_and(|service| {
                 namespace.is_none_or(|namespace| service.namespace() == Some(namespace))
                     && selector.matches(|key| {
-                        service.root.at(&["metadata", "labels"])?.get(key.name)?.as_str()
+                        service
+                            .root
+                            .at(&["metadata", "labels"])?
+                            .get(key.name)?
+                            .as_str()
                     })
             }),
             Peer::Elsewhere => false,
@@ -284,7 +288,10 @@ impl View<'_> {
     ) -> bool {
         let ports = rule.ports.as_ref();
         let peers = rule.peers.as_ref();
-        ports.is_none_or(|ports| ports.iter().any(|port| port.admits(knock, &listening.ports)))
-            && peers.is_none_or(|peers| peers.iter().any(|written| self.is(written, peer)))
+        ports.is_none_or(|ports| {
+            ports
+                .iter()
+                .any(|port| port.admits(knock, &listening.ports))
+        }) && peers.is_none_or(|peers| peers.iter().any(|written| self.is(written, peer)))
     }
 }

@@ -78,7 +78,10 @@ impl<'a> Port<'a> {
 
     /// Whether the rule's port is the one knocked at; `named` are the ports of the pod there.
     pub fn admits(&self, knock: Knock, named: &[Named<'_>]) -> bool {
-        if self.protocol.is_some_and(|protocol| protocol != knock.protocol) {
+        if self
+            .protocol
+            .is_some_and(|protocol| protocol != knock.protocol)
+        {
             return false;
         }
         match (&self.numbers, knock.number) {
@@ -164,7 +167,10 @@ pub(super) fn of_admin<'a>(rule: &'a Node) -> Option<Vec<Port<'a>>> {
             Protocol::named(name.unwrap_or("TCP"))
         };
         if let Some(number) = port.get("portNumber") {
-            all.push(Port::new(protocol(number), numbers(number.get("port"), None)));
+            all.push(Port::new(
+                protocol(number),
+                numbers(number.get("port"), None),
+            ));
         } else if let Some(range) = port.get("portRange") {
             let end = range.get("end").and_then(Node::as_int);
             all.push(Port::new(protocol(range), numbers(range.get("start"), end)));

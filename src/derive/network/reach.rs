@@ -105,7 +105,11 @@ impl<'a> Network<'a> {
             admin,
             nodes: nodes
                 .iter()
-                .flat_map(|node| node.root.at(&["status", "addresses"]).map_or(&[][..], Node::items))
+                .flat_map(|node| {
+                    node.root
+                        .at(&["status", "addresses"])
+                        .map_or(&[][..], Node::items)
+                })
                 .filter_map(|address| address.get("address")?.as_str()?.parse().ok())
                 .collect(),
             node_count: nodes.len(),
@@ -162,7 +166,10 @@ impl<'a> Network<'a> {
         };
         self.config.enforcement == Enforcement::Always
             || selecting.policies.iter().any(|policy| section(&policy))
-            || selecting.admin.iter().any(|policy| policy.speaks(direction))
+            || selecting
+                .admin
+                .iter()
+                .any(|policy| policy.speaks(direction))
     }
 
     /// Whether a connection between a pod, whose policies are given, and a peer gets through what

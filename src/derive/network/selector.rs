@@ -154,7 +154,12 @@ impl<'a> Keys<'a> {
                 ("NotIn", false) => Test::NotIn(values),
                 ("Exists", true) => Test::Exists,
                 ("DoesNotExist", true) => Test::DoesNotExist,
-                _ => return Err(format!("the expression on {name} in a selector: {operator:?} with {} values", values.len())),
+                _ => {
+                    return Err(format!(
+                        "the expression on {name} in a selector: {operator:?} with {} values",
+                        values.len()
+                    ));
+                }
             };
             let key = self.key(name, dialect);
             selector.requirements.push(Requirement { key, test });

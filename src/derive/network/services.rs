@@ -67,7 +67,10 @@ impl<'a> Services<'a> {
         protocol: Protocol,
         number: i64,
     ) -> Option<Vec<Backend<'a>>> {
-        let ports = service.root.at(&["spec", "ports"]).map_or(&[][..], Node::items);
+        let ports = service
+            .root
+            .at(&["spec", "ports"])
+            .map_or(&[][..], Node::items);
         let port = ports.iter().find(|port| {
             let written = port.get("protocol").and_then(Node::as_str);
             port.get("port").and_then(Node::as_int) == Some(number)
@@ -91,7 +94,10 @@ impl<'a> Services<'a> {
                 self.add_endpoint(&mut found, namespace, endpoint, listening);
             }
         }
-        let selector = service.root.at(&["spec", "selector"]).and_then(Node::as_map);
+        let selector = service
+            .root
+            .at(&["spec", "selector"])
+            .and_then(Node::as_map);
         if let (false, Some(selector)) = (sliced, selector) {
             for pod in self.pods.of_namespace(namespace) {
                 let labels = pod.template.at(&["metadata", "labels"]);
@@ -128,7 +134,10 @@ impl<'a> Services<'a> {
             found.add_addresses(addresses, listening);
             return;
         };
-        let name = target.get("name").and_then(Node::as_str).unwrap_or_default();
+        let name = target
+            .get("name")
+            .and_then(Node::as_str)
+            .unwrap_or_default();
         let mut pods = self.pods.of_namespace(namespace).iter();
         // A pod that went away since has nothing to say.
         if let Some(pod) =
@@ -141,7 +150,12 @@ impl<'a> Services<'a> {
 
 /// The port of a slice that belongs to a port of its Service.
 fn port_of_slice(slice: &Object, port: &Node, protocol: Protocol) -> Option<u16> {
-    let name = |port: &Node| port.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+    let name = |port: &Node| {
+        port.get("name")
+            .and_then(Node::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let ports = slice.root.get("ports").map_or(&[][..], Node::items);
     let found = ports.iter().find(|candidate| {
         let written = candidate.get("protocol").and_then(Node::as_str);
@@ -203,7 +217,10 @@ impl<'a> Found<'_, 'a> {
             endpoint.addresses = Addresses::Known(addresses);
         }
         let telling = pods::telling(pod.template, &self.network.keys);
-        let rest = format!("{:?} {:?} {}", endpoint.location, endpoint.ports, endpoint.account);
+        let rest = format!(
+            "{:?} {:?} {}",
+            endpoint.location, endpoint.ports, endpoint.account
+        );
         if self.seen.insert((telling, rest, port)) {
             self.push(endpoint, port);
         }

@@ -84,11 +84,16 @@ impl<'a> Path<'_, 'a> {
         let text = |field: &str| reference.get(field).and_then(Node::as_str);
         let (namespace, name) = (text("namespace").unwrap_or("default"), text("name")?);
         let port = reference.get("port").and_then(Node::as_int).unwrap_or(443);
-        let webhook = webhook.get("name").and_then(Node::as_str).unwrap_or_default();
+        let webhook = webhook
+            .get("name")
+            .and_then(Node::as_str)
+            .unwrap_or_default();
 
         let service = self.services.named(namespace, name);
-        let backends = service
-            .and_then(|service| self.services.backends(self.network, service, Protocol::Tcp, port));
+        let backends = service.and_then(|service| {
+            self.services
+                .backends(self.network, service, Protocol::Tcp, port)
+        });
         let backends = backends.unwrap_or_default();
         let mut restricted = false;
         let mut why = None;
