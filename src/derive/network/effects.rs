@@ -63,11 +63,18 @@ pub(super) fn derive(inventory: &Inventory) -> Vec<Node> {
 
 /// A NetworkPolicy that Cilium is told not to heed.
 fn unheeded(object: &Object) -> Node {
-    let mut spec = target(object);
-    if let Some(spec) = spec.as_object_mut() {
-        spec.insert("heeded".to_owned(), json!(false));
-    }
-    Node::from(json!({"metadata": metadata(object), "spec": spec}))
+    let fields = json!({
+        "targetRef": target(object),
+        "heeded": false,
+        "selects": 0,
+        "everything": false,
+        "hostNetworkOnly": false,
+        "nodes": false,
+        "silent": false,
+        "unresolvablePeers": [],
+        "faults": [],
+    });
+    Node::from(json!({"metadata": metadata(object), "spec": fields}))
 }
 
 fn metadata(object: &Object) -> serde_json::Value {
@@ -80,7 +87,7 @@ fn target(object: &Object) -> serde_json::Value {
         true => object.version.to_string(),
         false => format!("{}/{}", object.kind.group, object.version),
     };
-    json!({"targetRef": {"apiVersion": version, "kind": &*object.kind.kind, "name": object.name()}})
+    json!({"apiVersion": version, "kind": &*object.kind.kind, "name": object.name()})
 }
 
 struct Effect<'n, 'a> {
@@ -113,19 +120,22 @@ impl<'a> Effect<'_, 'a> {
             .flat_map(|policy| self.lost(policy))
             .collect();
         let faults: Vec<&String> = policies.iter().flat_map(|policy| &policy.faults).collect();
-        let mut spec = target(object);
-        let fields = json!({
+        let everything = policies.iter().any(|policy| {
+            let all =
+                matches!(&policy.subject, Subject::Endpoints(selector) if selector.is_empty());
+            policy.namespace.is_none() && all
+        });
+        let spec = json!({
+            "targetRef": target(object),
             "heeded": true,
             "selects": pods,
+            "everything": everything,
             "hostNetworkOnly": pods == 0 && on_node > 0,
             "nodes": policies.iter().any(|policy| matches!(policy.subject, Subject::Nodes)),
             "silent": silent,
             "unresolvablePeers": lost.into_iter().take(SHOWN).collect::<Vec<_>>(),
             "faults": faults,
         });
-        if let (Some(spec), serde_json::Value::Object(fields)) = (spec.as_object_mut(), fields) {
-            spec.extend(fields);
-        }
         Some(Node::from(
             json!({"metadata": metadata(object), "spec": spec}),
         ))
