@@ -12,7 +12,7 @@ use super::{
     calico::Calico,
     endpoint::{self, Addresses, Endpoint, Location},
     pods::{Owner, PodSet},
-    policy::Direction,
+    policy::{Direction, Peer, Rule},
     ports::{Knock, Protocol},
     reach::{Answer, Network, Selecting},
     services::{Backend, Services},
@@ -22,7 +22,7 @@ use crate::model::{Inventory, Map, Node, Object, SourceKind};
 /// The namespace of the cluster's DNS.
 const NAMESPACE: &str = "kube-system";
 /// How many pods that cannot ask are told.
-const SHOWN: usize = 5;
+const SHOWN: usize = 3;
 /// Where the cache on the nodes listens.
 const CACHE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
 
@@ -109,17 +109,21 @@ impl<'a> Dns<'a> {
         let mut count: BTreeSet<&Owner<'a>> = BTreeSet::new();
         let mut works = [true, true];
         for (set, own) in asking() {
+            let mut protocols = Vec::new();
+            let mut reasons = Vec::new();
             for (at, protocol) in [Protocol::Udp, Protocol::Tcp].into_iter().enumerate() {
                 let servers = servers.iter().filter(|(other, _, _)| *other == protocol);
                 if let Some(why) = self.blocked(network, set, own, protocol, servers) {
                     works[at] = false;
-                    count.extend(&set.owners);
-                    if blocked.len() < SHOWN {
-                        let workload = set.name();
-                        let protocol = protocol.name();
-                        blocked
-                            .push(json!({"workload": workload, "protocol": protocol, "why": why}));
-                    }
+                    protocols.push(protocol.name());
+                    reasons.push(why);
+                }
+            }
+            if let Some(why) = reasons.first() {
+                count.extend(&set.owners);
+                if blocked.len() < SHOWN {
+                    let protocol = protocols.join(" and ");
+                    blocked.push(json!({"workload": set.name(), "protocol": protocol, "why": why}));
                 }
             }
         }
@@ -169,7 +173,10 @@ impl<'a> Dns<'a> {
                 knock,
             );
             reason = match (out, into) {
-                (Answer::No(why), _) => Some(format!("{why} to {}", describe(&server.endpoint))),
+                (Answer::No(why), _) => {
+                    let missed = missed(network, own, &server.endpoint, knock);
+                    Some(format!("{why} to {}{missed}", describe(&server.endpoint)))
+                }
                 (_, Answer::No(why)) => Some(format!(
                     "at {}: {why} from {}",
                     describe(&server.endpoint),
@@ -201,6 +208,37 @@ impl<'a> Dns<'a> {
         }
         places.truncate(3);
         format!("{service} ({})", places.join(", "))
+    }
+}
+
+/// What a policy that was to admit a server got wrong, if that can be told.
+fn missed(
+    network: &Network<'_>,
+    own: &Selecting<'_, '_>,
+    server: &Endpoint<'_>,
+    knock: Knock,
+) -> String {
+    let rules = || own.policies.iter().flat_map(|policy| &policy.egress.allow);
+    let about = |rule: &&Rule<'_>| {
+        let peers = rule.peers.as_ref();
+        peers.is_none_or(|peers| peers.iter().any(|peer| network.view.is(peer, server)))
+    };
+    if rules().any(|rule| about(&rule)) {
+        return "; there are rules for it, but for other ports".to_owned();
+    }
+    let on_port = rules().filter(|rule| {
+        let mut ports = rule.ports.iter().flatten();
+        ports.any(|port| port.admits(knock, &server.ports))
+    });
+    let confined = on_port
+        .flat_map(|rule| rule.peers.iter().flatten())
+        .find_map(Peer::confined);
+    match confined {
+        Some((selector, namespace)) if namespace != server.namespace => format!(
+            "; its peer {} names no namespace and means pods of {namespace}",
+            selector.text()
+        ),
+        _ => String::new(),
     }
 }
 

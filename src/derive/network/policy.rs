@@ -104,6 +104,24 @@ pub(super) enum Peer<'a> {
     Elsewhere,
 }
 
+impl<'a> Peer<'a> {
+    /// The selector of a peer that names labels and no namespace, and the one that it so means.
+    pub fn confined(&self) -> Option<(&Selector<'a>, &'a str)> {
+        match self {
+            Peer::Pods {
+                own: Some(own),
+                pods: selector,
+                ..
+            }
+            | Peer::Endpoints {
+                selector,
+                scope: Some(own),
+            } if !selector.is_empty() => Some((selector, own)),
+            _ => None,
+        }
+    }
+}
+
 /// Peers on ports; both must match. `None` is everything.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rule<'a> {

@@ -1609,3 +1609,29 @@ fn replicas_are_one_set() {
     );
     assert_eq!(missing[0].1, Node::Int(3).as_int().unwrap());
 }
+
+#[test]
+fn why_names_are_not_answered() {
+    let why = |policy: String| {
+        let dns = of_shop(&format!("{DNS}---\n{policy}"), &["dns", "blocked"]);
+        let first = dns[0]["why"].as_str().unwrap().to_owned();
+        (dns[0]["protocol"].clone(), first)
+    };
+    let ports = "toPorts: [{ports: [{port: \"5353\"}]}]";
+    for (policy, protocol, expected) in [
+        (
+            cilium(&format!(
+                "{{endpointSelector: {{}}, egress: [{{toEndpoints: [{{matchLabels: {{k8s-app: kube-dns}}}}], {ports}}}]}}"
+            )),
+            "UDP and TCP",
+            "CiliumNetworkPolicy c selects it and no rule of egress admits UDP/5353 to kube-system k8s-app=kube-dns; its peer k8s-app=kube-dns names no namespace and means pods of shop",
+        ),
+        (
+            kubernetes("{podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}], ports: [{port: 53}, {port: 5353, protocol: UDP}]}]}"),
+            "TCP",
+            "NetworkPolicy p selects it and no rule of egress admits TCP/5353 to kube-system k8s-app=kube-dns; there are rules for it, but for other ports",
+        ),
+    ] {
+        assert_eq!(why(policy), (protocol.into(), expected.to_owned()));
+    }
+}
