@@ -94,7 +94,7 @@ impl<'a> Pods<'a> {
 
     fn sets_of(&self, namespace: &'a str, keys: &Keys<'a>, on_node: bool) -> Vec<PodSet<'a>> {
         let by_account = keys.names.contains("io.cilium.k8s.policy.serviceaccount");
-        let mut sets: HashMap<(Vec<(&str, &str)>, &str), PodSet<'a>> = HashMap::new();
+        let mut sets: HashMap<(Telling<'a>, &str), PodSet<'a>> = HashMap::new();
         for pod in self.of_namespace(namespace) {
             if endpoint::is_on_node(pod.template) != on_node {
                 continue;
@@ -116,8 +116,11 @@ impl<'a> Pods<'a> {
     }
 }
 
+/// Labels that policies look at.
+pub(super) type Telling<'a> = Vec<(&'a str, &'a str)>;
+
 /// The labels of a pod that policies look at.
-pub(super) fn telling<'a>(template: &'a Node, keys: &Keys<'a>) -> Vec<(&'a str, &'a str)> {
+pub(super) fn telling<'a>(template: &'a Node, keys: &Keys<'a>) -> Telling<'a> {
     let labels = template.at(&["metadata", "labels"]).and_then(Node::as_map);
     labels
         .into_iter()

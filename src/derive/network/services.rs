@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
     endpoint::{Addresses, Endpoint, Location},
-    pods::{self, Pod, Pods},
+    pods::{self, Pod, Pods, Telling},
     ports::Protocol,
     reach::Network,
 };
@@ -190,7 +190,7 @@ struct Found<'n, 'a> {
     network: &'n Network<'a>,
     service: &'a Object,
     /// What policies could tell the backends apart by.
-    seen: BTreeSet<(Vec<(&'a str, &'a str)>, String, u16)>,
+    seen: BTreeSet<(Telling<'a>, String, u16)>,
     backends: Vec<Backend<'a>>,
 }
 
