@@ -43,12 +43,12 @@ fn core(kind: &str) -> GroupKind {
 macro_rules! reads {
     ($($more:expr),* $(,)?) => {
         &[
-            ("networking.k8s.io/v1/NetworkPolicy", &["spec"]),
-            ("cilium.io/v2/CiliumNetworkPolicy", &["spec", "specs"]),
-            ("cilium.io/v2/CiliumClusterwideNetworkPolicy", &["spec", "specs"]),
-            ("policy.networking.k8s.io/v1alpha1/AdminNetworkPolicy", &["spec"]),
-            ("policy.networking.k8s.io/v1alpha1/BaselineAdminNetworkPolicy", &["spec"]),
-            ("policy.networking.k8s.io/v1alpha2/ClusterNetworkPolicy", &["spec"]),
+            ("networking.k8s.io/v1/NetworkPolicy", NETWORK_POLICY),
+            ("cilium.io/v2/CiliumNetworkPolicy", CILIUM_POLICY),
+            ("cilium.io/v2/CiliumClusterwideNetworkPolicy", CILIUM_POLICY),
+            ("policy.networking.k8s.io/v1alpha1/AdminNetworkPolicy", ADMIN_POLICY),
+            ("policy.networking.k8s.io/v1alpha1/BaselineAdminNetworkPolicy", ADMIN_POLICY),
+            ("policy.networking.k8s.io/v1alpha2/ClusterNetworkPolicy", ADMIN_POLICY),
             ("cilium.io/v2/CiliumNode", &[]),
             ("v1/ConfigMap", CONFIG),
             ("v1/Namespace", &["metadata.labels"]),
@@ -65,6 +65,47 @@ macro_rules! reads {
         ]
     };
 }
+
+const NETWORK_POLICY: &[&str] = &[
+    "spec.podSelector",
+    "spec.policyTypes",
+    "spec.ingress",
+    "spec.egress",
+];
+
+const CILIUM_POLICY: &[&str] = &[
+    "spec.endpointSelector",
+    "spec.nodeSelector",
+    "spec.enableDefaultDeny",
+    "spec.ingress",
+    "spec.ingressDeny",
+    "spec.egress",
+    "spec.egressDeny",
+    "specs.*.endpointSelector",
+    "specs.*.nodeSelector",
+    "specs.*.enableDefaultDeny",
+    "specs.*.ingress",
+    "specs.*.ingressDeny",
+    "specs.*.egress",
+    "specs.*.egressDeny",
+];
+
+const ADMIN_POLICY: &[&str] = &[
+    "spec.tier",
+    "spec.priority",
+    "spec.subject",
+    "spec.ingress",
+    "spec.egress",
+];
+
+const CALICO_POLICY: &[&str] = &[
+    "spec.types",
+    "spec.selector",
+    "spec.namespaceSelector",
+    "spec.serviceAccountSelector",
+    "spec.ingress.*.action",
+    "spec.egress.*.action",
+];
 
 /// The keys of Cilium's ConfigMap.
 const CONFIG: &[&str] = &[
@@ -130,10 +171,13 @@ pub(super) const DERIVATIONS: &[Derivation] = &[
             ("v1/Service", SERVICE),
             ("discovery.k8s.io/v1/EndpointSlice", SLICE),
             ("v1/Node", &["status.addresses"]),
-            ("projectcalico.org/v3/GlobalNetworkPolicy", &["spec"]),
-            ("projectcalico.org/v3/NetworkPolicy", &["spec"]),
-            ("crd.projectcalico.org/v1/GlobalNetworkPolicy", &["spec"]),
-            ("crd.projectcalico.org/v1/NetworkPolicy", &["spec"]),
+            ("projectcalico.org/v3/GlobalNetworkPolicy", CALICO_POLICY),
+            ("projectcalico.org/v3/NetworkPolicy", CALICO_POLICY),
+            (
+                "crd.projectcalico.org/v1/GlobalNetworkPolicy",
+                CALICO_POLICY
+            ),
+            ("crd.projectcalico.org/v1/NetworkPolicy", CALICO_POLICY),
         ],
         derive: namespaces::derive,
     },

@@ -230,14 +230,18 @@ fn missed(
         let mut ports = rule.ports.iter().flatten();
         ports.any(|port| port.admits(knock, &server.ports))
     });
-    let confined = on_port
-        .flat_map(|rule| rule.peers.iter().flatten())
-        .find_map(Peer::confined);
-    match confined {
-        Some((selector, namespace)) if namespace != server.namespace => format!(
-            "; its peer {} names no namespace and means pods of {namespace}",
+    let selectors = || {
+        let peers = on_port.clone().flat_map(|rule| rule.peers.iter().flatten());
+        let selectors = peers.filter_map(Peer::selector);
+        selectors.filter(|(selector, _)| !selector.is_empty())
+    };
+    let confined = selectors().find_map(|(selector, own)| Some((selector, own?)));
+    match (confined, selectors().next()) {
+        (Some((selector, own)), _) if own != server.namespace => format!(
+            "; its peer {} names no namespace and means pods of {own}",
             selector.text()
         ),
+        (None, Some((selector, _))) => format!("; its peer {} is another", selector.text()),
         _ => String::new(),
     }
 }

@@ -105,18 +105,11 @@ pub(super) enum Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    /// The selector of a peer that names labels and no namespace, and the one that it so means.
-    pub fn confined(&self) -> Option<(&Selector<'a>, &'a str)> {
+    /// The selector by which it names pods, and the namespace that it means without naming one.
+    pub fn selector(&self) -> Option<(&Selector<'a>, Option<&'a str>)> {
         match self {
-            Peer::Pods {
-                own: Some(own),
-                pods: selector,
-                ..
-            }
-            | Peer::Endpoints {
-                selector,
-                scope: Some(own),
-            } if !selector.is_empty() => Some((selector, own)),
+            Peer::Pods { own, pods, .. } => Some((pods, *own)),
+            Peer::Endpoints { selector, scope } => Some((selector, *scope)),
             _ => None,
         }
     }

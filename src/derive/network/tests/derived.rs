@@ -375,6 +375,11 @@ fn why_names_are_not_answered() {
     for (policy, protocol, expected) in [
         (cilium(&format!("{{endpointSelector: {{}}, egress: [{{toEndpoints: [{{matchLabels: {{k8s-app: kube-dns}}}}], {ports}}}]}}")), "UDP and TCP", "CiliumNetworkPolicy c selects it and no rule of egress admits UDP/5353 to kube-system k8s-app=kube-dns; its peer k8s-app=kube-dns names no namespace and means pods of shop"),
         (kubernetes("{podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}], ports: [{port: 53}, {port: 5353, protocol: UDP}]}]}"), "TCP", "NetworkPolicy p selects it and no rule of egress admits TCP/5353 to kube-system k8s-app=kube-dns; there are rules for it, but for other ports"),
+        (
+            cilium(&format!("{{endpointSelector: {{}}, egress: [{{toEndpoints: [{{matchLabels: {{io.kubernetes.pod.namespace: kube-system, k8s-app: coredns}}}}], {ports}}}]}}")),
+            "UDP and TCP",
+            "CiliumNetworkPolicy c selects it and no rule of egress admits UDP/5353 to kube-system k8s-app=kube-dns; its peer io.kubernetes.pod.namespace=kube-system,k8s-app=coredns is another",
+        ),
     ] {
         assert_eq!(why(policy), (protocol.into(), expected.to_owned()));
     }
