@@ -5,6 +5,9 @@
 //! A derivation is a pure function of the inventory. Its objects look like Kubernetes' own
 //! (`metadata.name`, `metadata.namespace`), so that relations find them.
 
+mod backends;
+mod rbac;
+
 use std::collections::BTreeMap;
 
 use crate::model::{
@@ -30,7 +33,7 @@ pub struct Derivation {
 
 /// Every derivation. One that is computed from another stands after it.
 fn derivations() -> impl Iterator<Item = &'static Derivation> {
-    [].into_iter()
+    backends::DERIVATIONS.iter().chain(rbac::DERIVATIONS)
 }
 
 /// Whether a kind is derived rather than read.
