@@ -58,7 +58,7 @@ impl Powers {
         Powers {
             exists,
             everything: rules.iter().any(|rule| rule.is_everything()),
-            secrets: SECRET_VERBS.into_iter().filter(|v| secrets(&v)).collect(),
+            secrets: SECRET_VERBS.into_iter().filter(secrets).collect(),
             clusterwide: escalation::paths(&rules, true),
             in_namespace: escalation::paths(&rules, false),
         }
