@@ -55,11 +55,11 @@ fn wildcards(rule: PolicyRule<'_>) -> Vec<String> {
         };
         found.push(format!("every verb on {what}"));
     }
-    if rule.has("resources", "*") {
-        found.push(format!("every resource of {}", joined("apiGroups")));
-    }
-    if rule.has("apiGroups", "*") {
-        found.push(format!("{} of every API group", joined("resources")));
+    match (rule.has("resources", "*"), rule.has("apiGroups", "*")) {
+        (true, true) => found.push("every resource of every API group".to_owned()),
+        (true, false) => found.push(format!("every resource of {}", joined("apiGroups"))),
+        (false, true) => found.push(format!("{} of every API group", joined("resources"))),
+        (false, false) => {}
     }
     found
 }
