@@ -5,7 +5,9 @@
 //! A derivation is a pure function of the inventory. Its objects look like Kubernetes' own
 //! (`metadata.name`, `metadata.namespace`), so that relations find them.
 
+mod backends;
 mod network;
+mod rbac;
 
 use std::collections::BTreeMap;
 
@@ -32,7 +34,7 @@ pub struct Derivation {
 
 /// Every derivation. One that is computed from another stands after it.
 fn derivations() -> impl Iterator<Item = &'static Derivation> {
-    network::DERIVATIONS.iter()
+    backends::DERIVATIONS.iter().chain(network::DERIVATIONS).chain(rbac::DERIVATIONS)
 }
 
 /// Whether a kind is derived rather than read.

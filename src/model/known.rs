@@ -239,6 +239,22 @@ const REFERENCES: &[Reference] = &[
     ),
     reference("APIService", "Service", &["spec", "service"]),
     reference(
+        "ValidatingWebhookConfiguration",
+        "Backend",
+        &["webhooks", "*", "clientConfig", "service"],
+    ),
+    reference(
+        "MutatingWebhookConfiguration",
+        "Backend",
+        &["webhooks", "*", "clientConfig", "service"],
+    ),
+    reference("APIService", "Backend", &["spec", "service"]),
+    reference(
+        "CustomResourceDefinition",
+        "Backend",
+        &["spec", "conversion", "webhook", "clientConfig", "service"],
+    ),
+    reference(
         "EndpointSlice",
         "Service",
         &["metadata", "labels", "kubernetes.io/service-name"],

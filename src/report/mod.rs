@@ -275,12 +275,16 @@ fn shown(text: impl std::fmt::Display) -> String {
 fn subject_text(subject: &Subject) -> String {
     // Kinds, too, are chosen by others: a rule may ask for every kind of a group.
     let kind = shown(&subject.kind.kind);
-    match (&*subject.kind.group, &subject.namespace) {
-        ("seaworthy", _) => "the cluster".to_owned(),
-        (_, Some(namespace)) => {
+    match (
+        &*subject.kind.group,
+        &*subject.kind.kind,
+        &subject.namespace,
+    ) {
+        ("seaworthy", "Cluster", _) => "the cluster".to_owned(),
+        (_, _, Some(namespace)) => {
             format!("{kind} {}/{}", namespace.visible(), subject.name.visible())
         }
-        (_, None) => format!("{kind} {}", subject.name.visible()),
+        (_, _, None) => format!("{kind} {}", subject.name.visible()),
     }
 }
 
