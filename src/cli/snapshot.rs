@@ -64,9 +64,10 @@ fn save(arguments: &SnapshotArgs) -> Result<Inventory, Error> {
         request = request.whole();
     }
     let now = arguments.clock.now();
+    let (source, prometheus) = (arguments.source.source(), arguments.source.prometheus());
     let progress = Bar::show(arguments.quiet);
     let (mut inventory, warnings) =
-        source::collect(&arguments.source.source(), &request, now, progress)?;
+        source::collect(&source, prometheus.as_ref(), &request, now, progress)?;
     if let Some(now) = now {
         inventory.now = now;
     }

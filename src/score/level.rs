@@ -68,7 +68,7 @@ fn limits(level: &Level) -> [(Severity, Option<u32>); 2] {
 }
 
 /// What a rule loses because it is attested rather than seen is no open gap.
-fn attested(score: &Score, id: &RuleId) -> bool {
+pub(super) fn attested(score: &Score, id: &RuleId) -> bool {
     let rule = score.rules.iter().find(|rule| rule.rule == *id);
     rule.is_some_and(|rule| rule.state == RuleState::Attested)
 }

@@ -4,6 +4,7 @@
 mod credit;
 mod gaps;
 mod level;
+mod path;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::Signed;
 
+pub use path::{Goal, NoPath, Path, Step, Target, path};
 pub use tally::score;
 
 use crate::{
@@ -245,6 +247,8 @@ pub struct RuleScore {
     pub possible: Points,
     /// Points of the overall 100 that it earns.
     pub earned: Points,
+    /// Share of its subjects that could be judged, 0 to 1.
+    pub verified: Points,
     /// Subjects by outcome.
     pub counts: Counts,
     /// Lists that would have to be readable, and why they are not.

@@ -260,6 +260,7 @@ fn rules(judged: &[Judged<'_>], tree: &Tree) -> Vec<RuleScore> {
         credit_if_unknown_passed: fraction(&rule.credit.hi),
         possible: possible.clone(),
         earned: possible * &rule.credit.lo,
+        verified: rule.verified.clone(),
         counts: rule.counts,
         unread: rule
             .verdicts

@@ -8,11 +8,15 @@
 #[path = "../support/controlplane.rs"]
 mod controlplane;
 
+#[path = "../support/prometheus.rs"]
+mod prometheus_server;
+
 mod cli;
 mod demo;
 mod evaluate;
 mod layout;
 mod live;
+mod prometheus;
 mod report;
 mod rules;
 mod usage;

@@ -256,3 +256,130 @@ proptest! {
         prop_assert_eq!(&once.coverage, &twice.coverage);
     }
 }
+
+/// The world after some rules were fulfilled.
+fn mended(world: &World, rules: &BTreeSet<RuleId>) -> World {
+    let mut world = world.clone();
+    for case in &mut world.cases {
+        if rules.contains(&case.worth.id) {
+            case.unread = false;
+            for found in &mut case.found {
+                if found.0 != Outcome::NotApplicable {
+                    *found = PASS;
+                }
+            }
+            if case
+                .found
+                .iter()
+                .all(|found| found.0 == Outcome::NotApplicable)
+            {
+                case.found.push(PASS);
+            }
+        }
+    }
+    world
+}
+
+fn reaches(world: &World, target: &Target) -> bool {
+    let score = world.score();
+    match target {
+        Target::Score(target) => total(&score).score >= *target,
+        Target::Level(name) => {
+            let rank = |name: &str| world.scorecard.levels.iter().position(|l| l.name == name);
+            score.level.reached.as_deref().and_then(rank) >= rank(name)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+
+    /// No set of fixes is cheaper than the plan's, and replaying it reaches what it promised.
+    #[test]
+    fn plans_are_cheapest_and_keep_their_promise(
+        world in world(),
+        level in 0..3_usize,
+        points in 0..=100_i64,
+        by_level in any::<bool>(),
+        efforts in prop::collection::vec(0..3_usize, 9),
+        edges in prop::collection::vec((0..9_usize, 0..9_usize), 0..4),
+        excluded in prop::option::weighted(0.2, 0..9_usize),
+        budget in prop::option::weighted(0.3, 0..20_u32),
+    ) {
+        let mut world = world;
+        // What is chosen for coverage alone is not weighed against the rest.
+        for level in &mut world.scorecard.levels {
+            level.min_coverage = None;
+        }
+        world.scorecard.ceilings.clear();
+        for (case, effort) in world.cases.iter_mut().zip(efforts) {
+            case.worth.effort = Effort::ALL[effort];
+        }
+        let mut requires: BTreeMap<RuleId, Vec<RuleId>> = BTreeMap::new();
+        for (from, to) in edges {
+            requires.entry(format!("r{from}").into()).or_default().push(format!("r{to}").into());
+        }
+        let target = match by_level {
+            true => Target::Level(world.scorecard.levels[level].name.clone()),
+            false => Target::Score(whole(points)),
+        };
+        let exclude: BTreeSet<RuleId> = excluded.iter().map(|at| format!("r{at}").into()).collect();
+        let goal = Goal { target: target.clone(), budget, exclude: exclude.clone() };
+        let score = world.score();
+        let found = path(&score, &world.scorecard, "staging", &requires, &goal);
+        if score.total.is_none() {
+            prop_assert_eq!(found, Err(NoPath::NoScore));
+            return Ok(());
+        }
+
+        // Every closed set of fixes, by brute force.
+        let gaps: Vec<RuleId> = score.gaps.iter().map(|gap| gap.rule.clone()).collect();
+        let cost_of = |id: &RuleId| {
+            let case = world.cases.iter().find(|case| case.worth.id == *id);
+            case.map_or(0, |case| case.worth.effort.cost())
+        };
+        let closed = |set: &BTreeSet<RuleId>| set.iter().all(|id| {
+            let mut open = vec![id.clone()];
+            let mut seen = BTreeSet::new();
+            while let Some(id) = open.pop() {
+                for needed in requires.get(&id).into_iter().flatten() {
+                    if seen.insert(needed.clone()) {
+                        open.push(needed.clone());
+                    }
+                }
+            }
+            !exclude.contains(id)
+                && seen.iter().all(|n| {
+                    let is_gap = gaps.contains(n);
+                    !is_gap || (set.contains(n) && !exclude.contains(n))
+                })
+        });
+        let sets = (0..1_u32 << gaps.len()).map(|mask| {
+            let chosen = gaps.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+            chosen.map(|(_, id)| id.clone()).collect::<BTreeSet<RuleId>>()
+        });
+        let cheapest = sets
+            .filter(|set| closed(set) && reaches(&mended(&world, set), &target))
+            .map(|set| set.iter().map(&cost_of).sum::<u32>())
+            .min();
+
+        let within = cheapest.filter(|cost| budget.is_none_or(|budget| *cost <= budget));
+        match (&found, within) {
+            (Ok(found), Some(cheapest)) => {
+                prop_assert_eq!(found.cost, cheapest);
+                prop_assert!(found.reaches);
+            }
+            (Ok(found), None) => {
+                prop_assert!(budget.is_some_and(|budget| found.cost <= budget));
+                prop_assert!(!found.reaches);
+            }
+            (Err(_), cheapest) => prop_assert_eq!(cheapest, None),
+        }
+        if let Ok(found) = found {
+            let fixed = found.steps.iter().map(|step| step.rule.clone()).collect();
+            let replayed = mended(&world, &fixed).score();
+            prop_assert_eq!(&total(&replayed).score, &found.score);
+            prop_assert!(closed(&fixed));
+        }
+    }
+}
