@@ -13,13 +13,16 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    audit::{AttestationSource, Options},
+    audit::Options,
     gate::Gate,
     model::{Category, Fraction, Severity},
+    score::{Points, Target},
     scorecard,
     source::{
         Source,
+        attestations::AttestationSource,
         cluster::ClusterOptions,
+        overlay::{Deletion, Overlay},
         prometheus::{Address, PrometheusOptions},
     },
 };
@@ -68,6 +71,10 @@ impl Arguments {
 pub enum Command {
     /// Audits a cluster, a snapshot or manifests
     Audit(AuditArgs),
+    /// Finds the cheapest fixes that reach a score or a level
+    Plan(PlanArgs),
+    /// Shows what moved the score between two reports, snapshots or states of a cluster
+    Diff(DiffArgs),
     /// Saves what an audit would read to a file, without judging it
     Snapshot(SnapshotArgs),
     /// Explains a rule; with a source, also what it finds there
@@ -100,6 +107,15 @@ impl Command {
                 arguments.source.settle(matches)
             }
             Command::Snapshot(arguments) => {
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            Command::Diff(arguments) => {
+                arguments.settle()?;
+                arguments.clock.settle()?;
+                arguments.source.settle(matches)
+            }
+            Command::Plan(arguments) => {
                 arguments.clock.settle()?;
                 arguments.source.settle(matches)
             }
@@ -155,6 +171,22 @@ pub struct SourceArgs {
     /// File with a bearer token for the Prometheus
     #[arg(long, value_name = "FILE", env = "SEAWORTHY_PROMETHEUS_TOKEN_FILE", requires = "prometheus", value_parser = token)]
     prometheus_token_file: Option<Token>,
+    /// Manifests to lay over the source, as if they were applied; may be repeated
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "SEAWORTHY_OVERLAY",
+        value_delimiter = ','
+    )]
+    overlay: Vec<PathBuf>,
+    /// Objects to leave out, as if they were deleted: Kind/namespace/name; may be repeated
+    #[arg(
+        long,
+        value_name = "OBJECT",
+        env = "SEAWORTHY_OVERLAY_DELETE",
+        value_delimiter = ','
+    )]
+    overlay_delete: Vec<Deletion>,
 }
 
 /// A token, which is never shown.
@@ -242,6 +274,14 @@ impl SourceArgs {
             || !self.manifests.is_empty()
             || self.kubeconfig.is_some()
             || self.context.is_some()
+    }
+
+    /// What is laid over the source.
+    pub fn overlay(&self) -> Overlay {
+        Overlay {
+            apply: self.overlay.clone(),
+            delete: self.overlay_delete.clone(),
+        }
     }
 
     /// The Prometheus that is meant.
@@ -492,6 +532,7 @@ pub fn options(source: &SourceArgs, yardstick: &YardstickArgs, clock: &ClockArgs
         attestations: yardstick.attestations.clone(),
         source: source.source(),
         prometheus: source.prometheus(),
+        overlay: source.overlay(),
         now: clock.now(),
     }
 }
@@ -560,6 +601,136 @@ pub struct AttestArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  seaworthy plan --target 92
+  seaworthy plan --target Enterprise-grade --exclude ha-control-plane
+  seaworthy plan --effort-budget 10 -o markdown")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub yardstick: YardstickArgs,
+    #[command(flatten)]
+    pub clock: ClockArgs,
+    /// Score of 100, or level with all its gates; the scorecard's own target unless given
+    #[arg(long, value_name = "N|LEVEL", env = "SEAWORTHY_TARGET")]
+    target: Option<String>,
+    /// The most effort to spend: S counts 1, M 3 and L 8
+    #[arg(long, value_name = "N", env = "SEAWORTHY_EFFORT_BUDGET")]
+    pub effort_budget: Option<u32>,
+    /// Rules that will not be fixed
+    #[arg(
+        long,
+        value_name = "RULE",
+        env = "SEAWORTHY_EXCLUDE",
+        value_delimiter = ','
+    )]
+    pub exclude: Vec<String>,
+    /// Format: table, markdown or json
+    #[arg(
+        short,
+        long,
+        help_heading = "Output",
+        value_name = "FORMAT",
+        env = "SEAWORTHY_OUTPUT",
+        value_enum,
+        default_value = "table"
+    )]
+    pub output: PlanFormat,
+    /// Every subject of each step instead of the first few
+    #[arg(long, help_heading = "Output", env = "SEAWORTHY_ALL", value_parser = BoolishValueParser::new())]
+    pub all: bool,
+    /// Nothing on standard error but failures
+    #[arg(short, long, help_heading = "Output", env = "SEAWORTHY_QUIET", value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+}
+
+impl PlanArgs {
+    /// What is meant.
+    pub fn options(&self) -> Options {
+        options(&self.source, &self.yardstick, &self.clock)
+    }
+
+    /// Where the plan should lead.
+    pub fn target(&self, scorecard: &scorecard::Scorecard) -> Target {
+        let points = |fraction: Fraction| {
+            Target::Score(Points::new(
+                (*fraction.numer()).into(),
+                (*fraction.denom()).into(),
+            ))
+        };
+        match &self.target {
+            None => points(scorecard.target),
+            Some(text) => match scorecard::decimal(text) {
+                Some(score) => points(score),
+                None => Target::Level(text.clone()),
+            },
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  seaworthy diff monday.json friday.json          two reports (audit -o json)
+  seaworthy diff before.snap after.snap           two snapshots, by the same yardstick
+  seaworthy diff last-week.json --context prod    a report and the live cluster
+  seaworthy diff --overlay manifests/ -o markdown what a pull request would change")]
+pub struct DiffArgs {
+    /// Report in JSON or snapshot to start from; without it, --overlay is compared with its base
+    pub old: Option<PathBuf>,
+    /// Report in JSON or snapshot to compare with; the source unless given
+    pub new: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub yardstick: YardstickArgs,
+    #[command(flatten)]
+    pub clock: ClockArgs,
+    /// Format: table, markdown or json
+    #[arg(
+        short,
+        long,
+        help_heading = "Output",
+        value_name = "FORMAT",
+        env = "SEAWORTHY_OUTPUT",
+        value_enum,
+        default_value = "table"
+    )]
+    pub output: PlanFormat,
+    /// Every subject of each rule instead of the first few
+    #[arg(long, help_heading = "Output", env = "SEAWORTHY_ALL", value_parser = BoolishValueParser::new())]
+    pub all: bool,
+    /// Nothing on standard error but failures
+    #[arg(short, long, help_heading = "Output", env = "SEAWORTHY_QUIET", value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+}
+
+impl DiffArgs {
+    fn settle(&self) -> Result<(), String> {
+        match (&self.old, self.source.overlay().is_empty()) {
+            (None, true) => Err("give OLD and NEW, OLD and a source, or --overlay".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is meant.
+    pub fn options(&self) -> Options {
+        options(&self.source, &self.yardstick, &self.clock)
+    }
+}
+
+/// Formats of a plan or a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For a terminal
+    Table,
+    /// To be pasted into an issue
+    Markdown,
+    /// JSON, version 1
+    Json,
+}
+
+#[derive(Args, Debug)]
 pub struct ExplainArgs {
     /// The rule
     pub rule: String,
@@ -622,6 +793,10 @@ pub enum SchemaFormat {
     Scorecard,
     /// JSON reports
     Report,
+    /// JSON plans
+    Plan,
+    /// JSON differences
+    Diff,
     /// Waivers
     Waivers,
     /// Attestations

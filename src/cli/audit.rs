@@ -28,7 +28,7 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
     let mut report = report(&audit);
     let gate = arguments.gate.gate();
     if !gate.is_empty() {
-        match gate.judge(&audit.score, &audit.scorecard) {
+        match gate.judge(&audit.score, &audit.yardstick.scorecard) {
             Ok(decision) => report.gate = Some(decision),
             Err(error) => {
                 output::to_stderr(&format!("{error}\n"));
@@ -75,12 +75,13 @@ fn say(what: &str, reasons: &[String]) {
 /// The report of an audit.
 pub fn report(audit: &Audit) -> Report {
     Report::new(&Parts {
-        rules: &audit.rules,
-        scorecard: &audit.scorecard,
-        profile: &audit.profile,
+        rules: &audit.yardstick.rules,
+        scorecard: &audit.yardstick.scorecard,
+        profile: &audit.yardstick.profile,
+        params: &audit.yardstick.params,
         inventory: &audit.inventory,
         verdicts: &audit.verdicts,
         score: &audit.score,
-        waivers: &audit.waivers,
+        waivers: &audit.yardstick.waivers,
     })
 }

@@ -5,9 +5,11 @@ mod args;
 mod attest;
 mod audit;
 mod diagnostics;
+mod diff;
 mod exit;
 mod explain;
 mod output;
+mod plan;
 mod progress;
 mod rbac;
 mod rules;
@@ -46,6 +48,8 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rules(command) => rules::run(&command),
         Command::Scorecards(command) => scorecards::run(&command),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Attest(arguments) => attest::run(&arguments),
         Command::Rbac(arguments) => rbac::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -17,6 +17,8 @@ pub fn run(arguments: &SchemaArgs) -> io::Result<Exit> {
         SchemaFormat::Rule => rule::schema(),
         SchemaFormat::Scorecard => scorecard::schema(),
         SchemaFormat::Report => report::json::schema(),
+        SchemaFormat::Plan => report::plan_schema(),
+        SchemaFormat::Diff => report::diff_schema(),
         SchemaFormat::Waivers => waivers(),
         SchemaFormat::Attestations => attestations(),
     };

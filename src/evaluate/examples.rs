@@ -162,6 +162,14 @@ fn inventory(
     {
         imply_namespaces(&mut inventory);
     }
+    // They are a cluster's objects here, not manifests laid over one.
+    for object in inventory
+        .lists
+        .values_mut()
+        .flat_map(|list| &mut list.objects)
+    {
+        object.place = None;
+    }
     let attestations = example.attestations.iter().cloned();
     inventory.attestations = attestations
         .map(|attestation| Attestation {

@@ -25,8 +25,8 @@ use self::{
 use crate::{
     cel::{self, Bindings, Evaluation, Expression, Failure},
     model::{
-        Evidence, Fraction, GroupKind, Inventory, Node, Outcome, Reason, RuleVerdicts, SourceKind,
-        SubjectId, Verdict, Verdicts,
+        Evidence, Fraction, GroupKind, Inventory, Node, Object, Outcome, Reason, RuleVerdicts,
+        SourceKind, SubjectId, Verdict, Verdicts,
     },
     plan,
     rule::{Params, Rule, RuleSet, SubjectKind, Theme},
@@ -186,7 +186,17 @@ impl<'a> Judge<'a> {
             bound.bind_attestations(&attested);
         }
         let shared = self.relations.shared(self.rule);
+        let reads = plan::rule_reads(self.rule);
+        let needs_status = reads
+            .get("object")
+            .is_some_and(|o| o.fields.contains_key("status"));
         for (id, unit) in self.subjects.units(&self.rule.subject) {
+            if needs_status && self.is_yet_to_come(unit) {
+                result
+                    .verdicts
+                    .push(verdict(id, Finding::plain(Outcome::NotApplicable)));
+                continue;
+            }
             let verdict = match self.rule.subject {
                 SubjectKind::Container => self.judge_containers(id, unit, &bound, &shared),
                 SubjectKind::Attestation => {
@@ -248,6 +258,13 @@ impl<'a> Judge<'a> {
                 messages.into_iter().map(Into::into).collect();
         }
         verdict
+    }
+
+    /// Whether an overlay brings the object, so that nothing is known yet of how it fares.
+    fn is_yet_to_come(&self, unit: &Unit<'_>) -> bool {
+        let overlaid =
+            |object: &Object| object.place.is_some() && object.root.get("status").is_none();
+        self.inventory.source != SourceKind::Manifests && unit.object.is_some_and(overlaid)
     }
 
     /// A practice is what its newest attestation says, if the rule accepts that.

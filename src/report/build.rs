@@ -6,7 +6,7 @@ use super::{Finding, Report, RuleReport, UnreadReport, WaiverReport, Yardstick};
 use crate::{
     model::{Inventory, ListState, Outcome, Reason, Unreadable, UnreadableCause, Verdicts},
     plan,
-    rule::RuleSet,
+    rule::{Params, Rule, RuleSet},
     score::{Points, RuleScore, Score},
     scorecard::{Scorecard, Waiver},
 };
@@ -20,6 +20,8 @@ pub struct Parts<'a> {
     pub scorecard: &'a Scorecard,
     /// Profile whose parameters held.
     pub profile: &'a str,
+    /// Their values.
+    pub params: &'a Params,
     /// What was collected.
     pub inventory: &'a Inventory,
     /// What each rule found.
@@ -37,6 +39,7 @@ impl Report {
             rules,
             scorecard,
             profile,
+            params: _,
             inventory,
             verdicts,
             score,
@@ -57,7 +60,7 @@ impl Report {
                 scorecard: scorecard.name.clone(),
                 version: scorecard.version.clone(),
                 profile: profile.to_owned(),
-                digest: digest(scorecard, rules),
+                digest: digest(parts, scorecard, rules),
             },
             total: score.total.clone(),
             coverage: score.coverage.clone(),
@@ -102,6 +105,7 @@ fn rule_report(parts: &Parts<'_>, scored: &RuleScore) -> Option<RuleReport> {
     let zero = || Points::from_integer(0.into());
     Some(RuleReport {
         id: scored.rule.clone(),
+        digest: rule_digest(parts, rule),
         title: rule.title.clone(),
         category: scored.category,
         theme: scored.theme.clone(),
@@ -209,12 +213,24 @@ fn unread(inventory: &Inventory, verdicts: &Verdicts, rules: &[RuleReport]) -> V
     reports
 }
 
-fn digest(scorecard: &Scorecard, rules: &RuleSet) -> String {
+/// What a rule is and the values of its parameters: what its verdicts depend on beside the cluster.
+fn rule_digest(parts: &Parts<'_>, rule: &Rule) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&rule.digest);
+    for (name, value) in parts.params.get(&rule.id).into_iter().flatten() {
+        hash.update(name);
+        hash.update(serde_json::Value::from(value).to_string());
+    }
+    let hash = hash.finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest(parts: &Parts<'_>, scorecard: &Scorecard, rules: &RuleSet) -> String {
     let mut hash = Sha256::new();
     hash.update(&scorecard.digest);
     for rule in rules.iter() {
         hash.update(&*rule.id);
-        hash.update(&rule.digest);
+        hash.update(rule_digest(parts, rule));
     }
     let hash = hash.finalize();
     hash.iter().map(|byte| format!("{byte:02x}")).collect()

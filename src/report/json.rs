@@ -3,12 +3,15 @@
 
 use num_traits::ToPrimitive;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Finding, Report, RuleReport, blocker_text};
+use super::{
+    Finding, Report, RuleReport, blocker_text,
+    diff::{Brief, Side, SideRule, SubjectKey},
+};
 use crate::{
     gate::Decision,
-    model::{Outcome, SourceKind, Untrusted},
+    model::{GroupKind, Outcome, SourceKind, Untrusted},
     score::{Blocker, Mark, Points, RuleState, WaiverStatus},
 };
 
@@ -17,7 +20,7 @@ const VERSION: u32 = 1;
 
 /// An audit, as JSON. Points are of the overall 100 and are not rounded: the lost points of the
 /// gaps and the score sum to 100.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[schemars(title = "Seaworthy report")]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -48,7 +51,7 @@ struct Document {
     gate: Option<Gate>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Source {
     /// live, snapshot or manifests.
     kind: String,
@@ -56,7 +59,7 @@ struct Source {
     origin: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Cluster {
     /// UID of the namespace kube-system.
     uid: Option<String>,
@@ -65,7 +68,7 @@ struct Cluster {
     platform: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Yardstick {
     scorecard: String,
     version: String,
@@ -74,7 +77,7 @@ struct Yardstick {
     digest: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Score {
     /// What is proven, 0 to 100.
@@ -85,7 +88,7 @@ struct Score {
     raw: f64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Level {
     reached: Option<String>,
     borderline: bool,
@@ -94,13 +97,13 @@ struct Level {
     waived: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct NextLevel {
     name: String,
     blockers: Vec<LevelBlocker>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct LevelBlocker {
     /// score, category, open-gaps, coverage or ceiling.
     gate: String,
@@ -109,7 +112,7 @@ struct LevelBlocker {
     rules: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Category {
     category: String,
     weight: u32,
@@ -118,7 +121,7 @@ struct Category {
     themes: Vec<Theme>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Theme {
     theme: String,
@@ -129,16 +132,19 @@ struct Theme {
     score: Option<Score>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Rule {
     id: String,
+    /// SHA-256 of the rule.
+    #[serde(default)]
+    digest: String,
     title: String,
     category: String,
     theme: String,
     severity: String,
     effort: String,
-    /// pass, fail, unknown, waived, not-applicable or not-assessable.
+    /// pass, fail, unknown, attested, waived, not-applicable or not-assessable.
     state: String,
     possible: f64,
     earned: f64,
@@ -153,7 +159,7 @@ struct Rule {
     fix: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
     pass: u32,
@@ -162,15 +168,17 @@ struct Counts {
     error: u32,
     not_applicable: u32,
     waived: u32,
+    #[serde(default)]
+    attested: u32,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct JsonFinding {
     group: String,
     kind: String,
     namespace: Option<String>,
     name: String,
-    /// fail, unknown or error.
+    /// fail, unknown, attested or error.
     outcome: String,
     /// What the subject earns, 0 to 1.
     credit: f64,
@@ -184,7 +192,7 @@ struct JsonFinding {
     place: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Unread {
     kind: String,
     /// forbidden, unauthorized, unavailable, timeout, malformed, too-large or not-collected.
@@ -197,7 +205,7 @@ struct Unread {
     rules: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Gate {
     /// met, not-met or inconclusive.
     decision: String,
@@ -205,7 +213,7 @@ struct Gate {
     reasons: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Waiver {
     rule: String,
     owner: String,
@@ -226,7 +234,7 @@ pub fn json(report: &Report) -> String {
 
 /// The same JSON with everything escaped that could steer or deceive a terminal. JSON itself asks
 /// for less: it lets DEL, C1 controls and bidirectional overrides through.
-fn armoured(json: &str) -> String {
+pub(super) fn armoured(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         let mut utf8 = [0; 4];
@@ -251,6 +259,65 @@ fn armoured(json: &str) -> String {
 /// The report as YAML: the same document.
 pub fn yaml(report: &Report) -> String {
     serde_saphyr::to_string(&document(report)).unwrap_or_default()
+}
+
+/// A report that was written before, for comparison with another.
+///
+/// # Errors
+/// The text is no report, or one of a version that is not known here.
+pub(super) fn side(text: &str) -> Result<Side, String> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let not = |error: serde_json::Error| format!("it is no report in JSON: {error}");
+    let Versioned { version } = serde_json::from_str(text).map_err(not)?;
+    if version != VERSION {
+        return Err(format!(
+            "it is a report of version {version}, not {VERSION}"
+        ));
+    }
+    let document: Document = serde_json::from_str(text).map_err(not)?;
+    let points = |number: f64| Points::from_float(number).unwrap_or_default();
+    let rules = document.rules.into_iter().map(|rule| {
+        let findings = rule.findings.into_iter().map(|finding| {
+            let key = SubjectKey {
+                kind: GroupKind::new(&finding.group, &finding.kind),
+                namespace: finding.namespace,
+                name: finding.name,
+            };
+            let brief = Brief {
+                outcome: finding.outcome,
+                credit: finding.credit,
+                message: finding.messages.into_iter().next().unwrap_or_default(),
+                waived: finding.waived,
+            };
+            (key, brief)
+        });
+        let side = SideRule {
+            digest: rule.digest,
+            title: rule.title,
+            severity: rule.severity,
+            state: rule.state,
+            possible: points(rule.possible),
+            earned: points(rule.earned),
+            findings: findings.collect(),
+        };
+        (rule.id, side)
+    });
+    Ok(Side {
+        origin: document.source.origin,
+        time: document.time,
+        score: document.score.map(|score| points(score.score)),
+        level: document.level.reached,
+        yardstick: document.yardstick.digest,
+        scorecard: format!(
+            "{} {} ({})",
+            document.yardstick.scorecard, document.yardstick.version, document.yardstick.profile
+        ),
+        rules: rules.collect(),
+        subjects: None,
+    })
 }
 
 /// JSON Schema of the document.
@@ -364,6 +431,7 @@ fn category(category: &crate::score::CategoryScore) -> Category {
 fn rule(rule: &RuleReport) -> Rule {
     Rule {
         id: rule.id.to_string(),
+        digest: rule.digest.clone(),
         title: rule.title.clone(),
         category: rule.category.to_string(),
         theme: rule.theme.to_string(),
@@ -381,6 +449,7 @@ fn rule(rule: &RuleReport) -> Rule {
             error: rule.counts.error,
             not_applicable: rule.counts.not_applicable,
             waived: rule.counts.waived,
+            attested: rule.counts.attested,
         },
         findings: rule.findings.iter().map(finding).collect(),
         not_assessable: rule.not_assessable.clone(),
@@ -390,20 +459,12 @@ fn rule(rule: &RuleReport) -> Rule {
 
 fn finding(finding: &Finding) -> JsonFinding {
     let subject = &finding.subject;
-    let outcome = match finding.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::NotApplicable => "not-applicable",
-        Outcome::Unknown => "unknown",
-        Outcome::Error => "error",
-        Outcome::Attested => "attested",
-    };
     JsonFinding {
         group: subject.kind.group.to_string(),
         kind: subject.kind.kind.to_string(),
         namespace: subject.namespace.as_ref().map(|name| name.raw().to_owned()),
         name: subject.name.raw().to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome_word(finding.outcome).to_owned(),
         credit: finding.credit.to_f64().unwrap_or_default(),
         messages: finding
             .messages
@@ -453,6 +514,18 @@ pub fn source_word(source: SourceKind) -> &'static str {
         SourceKind::Live => "live",
         SourceKind::Snapshot => "snapshot",
         SourceKind::Manifests => "manifests",
+    }
+}
+
+/// The word for an outcome.
+pub fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::NotApplicable => "not-applicable",
+        Outcome::Unknown => "unknown",
+        Outcome::Error => "error",
+        Outcome::Attested => "attested",
     }
 }
 

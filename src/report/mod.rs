@@ -4,14 +4,19 @@
 //! a cluster stay [`Untrusted`] in it: each writer escapes them for its own syntax.
 
 mod build;
+mod diff;
 mod explain;
 pub mod json;
+mod markdown;
+mod plan;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use build::Parts;
+pub use diff::{Diff, Side, diff, diff_json, diff_markdown, diff_schema, diff_table};
 pub use explain::explain;
+pub use plan::{Plan, plan_json, plan_markdown, plan_schema, plan_table};
 pub use table::{Style, table};
 
 use crate::{
@@ -72,7 +77,7 @@ pub struct Yardstick {
     pub version: String,
     /// Profile whose parameters held.
     pub profile: String,
-    /// SHA-256 of the scorecard and the rules, in hex.
+    /// SHA-256 of the scorecard, the rules and their parameters, in hex.
     pub digest: String,
 }
 
@@ -81,6 +86,8 @@ pub struct Yardstick {
 pub struct RuleReport {
     /// Id.
     pub id: RuleId,
+    /// SHA-256 of its file, its theme's and the values of its parameters, in hex.
+    pub digest: String,
     /// What is true when it passes.
     pub title: String,
     /// Category.

@@ -518,7 +518,7 @@ fn percent(share: &Points) -> String {
 
 /// Breaks a text so that it fits the width behind an indentation: at spaces, and inside a word only
 /// where it has no line to itself.
-fn wrap(text: &str, width: u16, indent: usize) -> String {
+pub(super) fn wrap(text: &str, width: u16, indent: usize) -> String {
     let room = usize::from(width).saturating_sub(indent).max(20);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();

@@ -72,6 +72,7 @@ fn rule(id: &str, severity: Severity, lost: i64) -> RuleReport {
         RuleState::Fail
     };
     RuleReport {
+        digest: "5e".repeat(32),
         id: id.into(),
         title: format!("{id} holds"),
         category: Category::Security,

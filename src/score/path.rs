@@ -186,7 +186,7 @@ fn items(score: &Score, requires: &BTreeMap<RuleId, Vec<RuleId>>, goal: &Goal) -
     let banned: BTreeSet<usize> = (0..items.len())
         .filter(|here| {
             let is_banned = |at: &usize| goal.exclude.contains(&items[*at].rule);
-            is_banned(here) || items[*here].requires.iter().any(|at| is_banned(at))
+            is_banned(here) || items[*here].requires.iter().any(is_banned)
         })
         .collect();
     for at in banned {

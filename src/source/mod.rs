@@ -1,8 +1,10 @@
 //! Sources: where objects come from, each reduced to what the plan asked for.
 
+pub mod attestations;
 pub mod cluster;
 pub mod decode;
 pub mod manifests;
+pub mod overlay;
 pub mod prometheus;
 pub mod snapshot;
 

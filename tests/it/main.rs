@@ -12,6 +12,7 @@ mod controlplane;
 mod prometheus_server;
 
 mod cli;
+mod compare;
 mod demo;
 mod evaluate;
 mod layout;
