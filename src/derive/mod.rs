@@ -5,6 +5,8 @@
 //! A derivation is a pure function of the inventory. Its objects look like Kubernetes' own
 //! (`metadata.name`, `metadata.namespace`), so that relations find them.
 
+pub mod alerts;
+
 use std::collections::BTreeMap;
 
 use crate::model::{
@@ -30,7 +32,7 @@ pub struct Derivation {
 
 /// Every derivation. One that is computed from another stands after it.
 fn derivations() -> impl Iterator<Item = &'static Derivation> {
-    [].into_iter()
+    alerts::DERIVATIONS.iter()
 }
 
 /// Whether a kind is derived rather than read.
