@@ -5,13 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    evaluate,
-    model::{Inventory, Problem, Verdicts},
+    derive, evaluate,
+    model::{Attestation, Inventory, Problem, Verdicts},
     plan,
     rule::{self, RuleSet, UnknownSelection},
     score::{self, RuleWorth, Score, ScoreInput},
     scorecard::{self, Scorecard, Waiver},
-    source::{self, Progress, Source, SourceError},
+    source::{self, Progress, Source, SourceError, prometheus::PrometheusOptions},
 };
 
 /// What to audit, and by which yardstick.
@@ -29,10 +29,48 @@ pub struct Options {
     pub profile: Option<String>,
     /// File of waivers.
     pub waivers: Option<PathBuf>,
+    /// Attestations.
+    pub attestations: Option<AttestationSource>,
     /// Where the objects come from.
     pub source: Source,
+    /// A Prometheus to ask, where there is one.
+    pub prometheus: Option<PrometheusOptions>,
     /// The clock, where it is not the source's.
     pub now: Option<Timestamp>,
+}
+
+/// Where attestations are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttestationSource {
+    /// A file.
+    File(PathBuf),
+    /// A ConfigMap of the cluster; each of its entries is such a file.
+    ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl std::str::FromStr for AttestationSource {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text
+            .strip_prefix("configmap:")
+            .map(|rest| rest.split_once('/'))
+        {
+            None => Ok(AttestationSource::File(text.into())),
+            Some(Some((namespace, name))) if !namespace.is_empty() && !name.is_empty() => {
+                Ok(AttestationSource::ConfigMap {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            Some(_) => Err("write configmap:NAMESPACE/NAME"),
+        }
+    }
 }
 
 /// Everything an audit found, for report writers.
@@ -109,14 +147,20 @@ pub fn audit(options: &Options, progress: Arc<dyn Progress>) -> Result<Audit, Er
     let rules = loaded.rules.select(&options.only, &options.skip)?;
     let params = scorecard.params_of(&rules, &profile);
 
-    let request = plan::plan(&rules);
-    let (mut inventory, found) = source::collect(&options.source, &request, options.now, progress)?;
+    let request = plan::plan(&rules, &params);
+    let prometheus = options.prometheus.as_ref();
+    let (mut inventory, found) =
+        source::collect(&options.source, prometheus, &request, options.now, progress)?;
     if let Some(now) = options.now {
         inventory.now = now;
+    }
+    if let Some(from) = &options.attestations {
+        inventory.attestations = attestations(from, &options.source, &loaded.rules)?;
     }
     warnings.extend(loaded.warnings);
     warnings.extend(found);
 
+    derive::derive(&mut inventory, &request.derived);
     let verdicts = evaluate::evaluate(&rules, &params, &inventory);
     let score = score::score(&ScoreInput {
         rules: &RuleWorth::of(&rules),
@@ -137,6 +181,25 @@ pub fn audit(options: &Options, progress: Arc<dyn Progress>) -> Result<Audit, Er
         waivers,
         warnings,
     })
+}
+
+/// What people have signed for.
+fn attestations(
+    from: &AttestationSource,
+    source: &Source,
+    rules: &RuleSet,
+) -> Result<Vec<Attestation>, Error> {
+    match from {
+        AttestationSource::File(path) => Ok(scorecard::load_attestations(path, rules)?),
+        AttestationSource::ConfigMap { namespace, name } => {
+            let mut all = Vec::new();
+            for (key, text) in source::config_map(source, namespace, name)? {
+                let place = format!("configmap:{namespace}/{name}/{key}");
+                all.extend(scorecard::parse_attestations(&place, &text, rules)?);
+            }
+            Ok(all)
+        }
+    }
 }
 
 /// The profile asked for; it must be one that the rules or the scorecard know.

@@ -3,12 +3,13 @@
 //! Nothing is written here that a rule does not say: a field is read because an expression names
 //! it, or because a relation or a subject cannot be found without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cel::FieldReads,
-    model::{GroupKind, KindQuery, Projection, known},
-    rule::{Relation, RelationKind, Rule, RuleSet, SubjectKind},
+    derive,
+    model::{GroupKind, KindQuery, PROMETHEUS, Projection, known},
+    rule::{self, Params, Relation, RelationKind, Rule, RuleSet, SubjectKind},
 };
 
 /// What to read of one kind.
@@ -28,6 +29,10 @@ pub struct KindRequest {
 pub struct Request {
     /// One entry per kind, sorted.
     pub kinds: Vec<KindRequest>,
+    /// Kinds that are computed from those, sorted.
+    pub derived: Vec<GroupKind>,
+    /// PromQL to ask a Prometheus, sorted.
+    pub queries: Vec<String>,
     /// Whether a rule asks for the server's version.
     pub server_version: bool,
 }
@@ -47,13 +52,27 @@ impl Request {
 }
 
 impl Request {
+    /// The part that an API server answers.
+    pub fn of_api_server(&self) -> Request {
+        let kinds = self
+            .kinds
+            .iter()
+            .filter(|kind| &*kind.query.group != PROMETHEUS);
+        Request {
+            kinds: kinds.cloned().collect(),
+            queries: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The same kinds with whole objects, but for what may be secret: of environment values and
     /// ConfigMap entries only the class is kept, unless a rule reads an entry by its name. Secrets
     /// are never read.
     pub fn whole(mut self) -> Self {
         for request in &mut self.kinds {
             let kind = request.query.group_kind();
-            request.projection.merge(&whole(&kind));
+            request.projection.merge(&Projection::whole());
+            protect(&mut request.projection, &kind);
             if known::is_workload(&kind) {
                 request.owned = Some(request.projection.clone());
             }
@@ -62,20 +81,36 @@ impl Request {
     }
 }
 
-fn whole(kind: &GroupKind) -> Projection {
-    let mut whole = Projection::whole();
+/// Takes out of a projection what may be secret: of environment values and of ConfigMap entries
+/// that no rule names only the class is kept, and arguments that look like credentials are.
+fn protect(projection: &mut Projection, kind: &GroupKind) {
+    let class_only = |branch: &mut Projection| {
+        *branch = Projection {
+            class_only: true,
+            ..Projection::default()
+        };
+    };
     if let Some(template) = known::pod_template(kind) {
         for (list, _) in known::CONTAINER_LISTS {
-            let path = [template, &["spec", list, "*", "env", "*", "value"]].concat();
-            whole.path(&path).class_only = true;
+            let env = [template, &["spec", list, "*", "env", "*", "value"]].concat();
+            projection.protect(&env, class_only);
+            for field in ["args", "command"] {
+                let path = [template, &["spec", list, "*", field, "*"]].concat();
+                projection.protect(&path, |branch| {
+                    *branch = Projection {
+                        all: true,
+                        scrub: true,
+                        ..Projection::default()
+                    };
+                });
+            }
         }
     }
     if (&*kind.group, &*kind.kind) == ("", "ConfigMap") {
         for field in ["data", "binaryData"] {
-            whole.field(field).entries().class_only = true;
+            projection.protect(&[field, "**"], class_only);
         }
     }
-    whole
 }
 
 /// What a rule reads of each root (`object`, `podSpec`, an alias, …).
@@ -84,28 +119,21 @@ pub fn rule_reads(rule: &Rule) -> BTreeMap<String, Projection> {
     for (name, expression) in &rule.variables {
         reads.define(name, expression);
     }
-    let partial = rule
-        .partial
-        .iter()
-        .flat_map(|partial| std::iter::once(&partial.expression).chain(&partial.message));
-    for expression in rule
-        .when
-        .iter()
-        .chain([&rule.expression])
-        .chain(partial)
-        .chain(&rule.message)
-        .chain(&rule.inert)
-    {
+    for expression in rule.expressions().skip(rule.variables.len()) {
         reads.read(expression);
     }
     reads.finish()
 }
 
-/// Merges what all rules read.
-pub fn plan(rules: &RuleSet) -> Request {
+/// Merges what all rules read. What is asked of a Prometheus depends on parameters, too.
+pub fn plan(rules: &RuleSet, params: &Params) -> Request {
     let mut planner = Planner::default();
+    let none = BTreeMap::new();
     for rule in rules.iter() {
         planner.add(rule);
+        let params = params.get(&rule.id).unwrap_or(&none);
+        let queries = rule::queries(rule, rules.theme(&rule.theme), params);
+        planner.queries.extend(queries.into_values().flatten());
     }
     planner.finish()
 }
@@ -113,6 +141,8 @@ pub fn plan(rules: &RuleSet) -> Request {
 #[derive(Default)]
 struct Planner {
     kinds: BTreeMap<GroupKind, (KindQuery, Projection, Option<Projection>)>,
+    derived: BTreeSet<GroupKind>,
+    queries: BTreeSet<String>,
     server_version: bool,
 }
 
@@ -135,7 +165,7 @@ impl Planner {
         let subjects: Vec<KindQuery> = match &rule.subject {
             SubjectKind::Workload | SubjectKind::Container => known::workload_kinds().to_vec(),
             SubjectKind::Namespace => vec![namespace_kind()],
-            SubjectKind::Cluster => Vec::new(),
+            SubjectKind::Cluster | SubjectKind::Attestation => Vec::new(),
             SubjectKind::Kinds(kinds) => kinds.clone(),
         };
         let is_workload_rule =
@@ -257,6 +287,14 @@ impl Planner {
 
     fn read(&mut self, query: &KindQuery, fields: &Projection, of: Of) {
         let kind = query.group_kind();
+        if derive::is_derived(&kind) {
+            if self.derived.insert(kind.clone()) {
+                for (query, fields) in derive::reads(&kind) {
+                    self.read(&query, &fields, Of::All);
+                }
+            }
+            return;
+        }
         let is_workload = known::is_workload(&kind);
         let (planned, all, owned) = self
             .kinds
@@ -286,17 +324,28 @@ impl Planner {
         }
     }
 
-    fn finish(self) -> Request {
+    fn finish(mut self) -> Request {
+        if !self.queries.is_empty() {
+            self.read(&query_kind(), &Projection::whole(), Of::All);
+        }
         Request {
             kinds: self
                 .kinds
-                .into_values()
-                .map(|(query, projection, owned)| KindRequest {
-                    query,
-                    projection,
-                    owned,
+                .into_iter()
+                .map(|(kind, (query, mut projection, mut owned))| {
+                    protect(&mut projection, &kind);
+                    if let Some(owned) = &mut owned {
+                        protect(owned, &kind);
+                    }
+                    KindRequest {
+                        query,
+                        projection,
+                        owned,
+                    }
                 })
                 .collect(),
+            derived: self.derived.into_iter().collect(),
+            queries: self.queries.into_iter().collect(),
             server_version: self.server_version,
         }
     }
@@ -308,6 +357,15 @@ pub fn namespace_kind() -> KindQuery {
         group: "".into(),
         versions: vec!["v1".into()],
         kind: "Namespace".into(),
+    }
+}
+
+/// The kind of questions to a Prometheus: one object per question, named by its PromQL.
+pub fn query_kind() -> KindQuery {
+    KindQuery {
+        group: PROMETHEUS.into(),
+        versions: vec!["v1".into()],
+        kind: "Query".into(),
     }
 }
 
@@ -374,6 +432,7 @@ fn add_workload_fields(
 /// server to ask. Discovery and `/version` need no permission beyond what every authenticated user
 /// has.
 pub fn cluster_role(request: &Request, name: &str) -> serde_json::Value {
+    let request = &request.of_api_server();
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for kind in &request.kinds {
         let resource = match kind.query.is_wildcard() {

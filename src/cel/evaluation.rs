@@ -18,6 +18,8 @@ use super::{Boxed, ENV, Expression, functions};
 pub enum Failure {
     /// It needs a list that could not be read.
     Unread,
+    /// It says itself that this cannot be known, and why (`unknown('…')`).
+    Unknown(String),
     /// The expression failed: what the interpreter says of it.
     Failed(String),
 }
@@ -154,6 +156,11 @@ impl<'v> Evaluation<'v> {
     fn failure(&self, error: ExecutionError) -> Failure {
         if self.bindings.missed.load(Ordering::Relaxed) {
             return Failure::Unread;
+        }
+        if let ExecutionError::FunctionError { function, message } = &error
+            && function == functions::UNKNOWN
+        {
+            return Failure::Unknown(message.clone());
         }
         if let ExecutionError::UndeclaredReference(name) = &error
             && let Some((_, failure)) = self.failed.iter().find(|(failed, _)| failed == &**name)

@@ -51,6 +51,8 @@ pub struct Expression {
     places: SourceInfo,
     /// Names of the `variables` it uses.
     variables: BTreeSet<String>,
+    /// Names after `readable.` that it uses.
+    readable: BTreeSet<String>,
 }
 
 /// Something that is wrong with an expression.
@@ -73,6 +75,10 @@ pub struct Scope {
     pub params: BTreeSet<String>,
     /// Names that may follow `variables.`
     pub variables: BTreeSet<String>,
+    /// Names that may follow `prom.`
+    pub queries: BTreeSet<String>,
+    /// Names that may follow `readable.`
+    pub readable: BTreeSet<String>,
 }
 
 impl Expression {
@@ -119,6 +125,7 @@ impl Expression {
             tree,
             places,
             variables: BTreeSet::new(),
+            readable: BTreeSet::new(),
         };
         if depth(&expression.tree) > MAX_DEPTH {
             return Err(vec![Fault {
@@ -132,7 +139,8 @@ impl Expression {
             return Err(faults);
         }
         expression.tree = prepare::prepare(expression.tree);
-        expression.variables = expression.variables_used();
+        expression.variables = expression.names_after("variables.");
+        expression.readable = expression.names_after("readable.");
         Ok(expression)
     }
 
@@ -154,6 +162,8 @@ impl Expression {
             let (kind, known, name) = match name.split_once('.') {
                 Some(("params", name)) => ("parameter", &scope.params, name),
                 Some(("variables", name)) => ("variable", &scope.variables, name),
+                Some(("prom", name)) => ("query", &scope.queries, name),
+                Some(("readable", name)) => ("relation or query", &scope.readable, name),
                 _ => ("name", &scope.roots, name.as_str()),
             };
             if !known.contains(name) {
@@ -175,11 +185,16 @@ impl Expression {
         faults
     }
 
-    fn variables_used(&self) -> BTreeSet<String> {
+    /// Whether it asks `readable.NAME`.
+    pub fn asks_readable(&self, name: &str) -> bool {
+        self.readable.contains(name)
+    }
+
+    fn names_after(&self, root: &str) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         walk(&self.tree, &mut Vec::new(), &mut |node, _| {
             if let Expr::Ident(name) = &node.expr
-                && let Some(name) = name.strip_prefix("variables.")
+                && let Some(name) = name.strip_prefix(root)
             {
                 names.insert(name.to_owned());
             }
@@ -573,7 +588,7 @@ mod tests {
         let scope = Scope {
             roots: ["object".to_owned()].into(),
             params: ["least".to_owned()].into(),
-            variables: BTreeSet::new(),
+            ..Scope::default()
         };
         let source = "object.x.all(c, c.y) && objekt.z > params.leest && sets == 1";
         let faults = Expression::compile(source).unwrap().check(&scope);

@@ -25,7 +25,7 @@ pub const DISTINCT: &str = "@distinct";
 /// * Where the CEL crate is slow (`matches` compiles its pattern on every call, `distinct` compares
 ///   all with all), our own function is called.
 /// * `==` between computed values asks both sides, because CEL's own lists do not know ours.
-/// * `params.x` and `variables.x` become one name, and the first step of a field path an index,
+/// * `params.x`, `variables.x`, `prom.x` and `readable.x` become one name, and the first step of a field path an index,
 ///   since the interpreter would otherwise try every prefix of the path as a variable name.
 pub fn prepare(mut node: IdedExpr) -> IdedExpr {
     match &mut node.expr {
@@ -33,7 +33,7 @@ pub fn prepare(mut node: IdedExpr) -> IdedExpr {
         Expr::Select(select) => {
             let operand = std::mem::take(&mut *select.operand);
             if let (Expr::Ident(root), false) = (&operand.expr, select.test) {
-                if root == "params" || root == "variables" {
+                if matches!(root.as_str(), "params" | "variables" | "prom" | "readable") {
                     node.expr = Expr::Ident(format!("{root}.{}", select.field));
                     return node;
                 }

@@ -191,7 +191,10 @@ impl FieldReads {
         if let Some(variable) = name.strip_prefix("variables.") {
             return self.variables.get(variable).cloned().unwrap_or_default();
         }
-        if name.starts_with("params.") {
+        if ["params.", "prom.", "readable."]
+            .iter()
+            .any(|root| name.starts_with(root))
+        {
             return Shape::default();
         }
         let shape = Shape::root(name);

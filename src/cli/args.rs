@@ -6,18 +6,22 @@ use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::BoolishValueParser, error::ErrorKind, parser::ValueSource,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     exit,
     output::{self, Output},
 };
 use crate::{
-    audit::Options,
+    audit::{AttestationSource, Options},
     gate::Gate,
     model::{Category, Fraction, Severity},
     scorecard,
-    source::{Source, cluster::ClusterOptions},
+    source::{
+        Source,
+        cluster::ClusterOptions,
+        prometheus::{Address, PrometheusOptions},
+    },
 };
 
 /// Scores how ready a Kubernetes cluster is, from 0 to 100, with evidence for every point.
@@ -74,6 +78,8 @@ pub enum Command {
     /// Lists and shows scorecards
     #[command(subcommand)]
     Scorecards(ScorecardsCommand),
+    /// Writes an attestation: what somebody signs for that no API shows
+    Attest(AttestArgs),
     /// Prints the least-privilege ClusterRole that the chosen rules need
     Rbac(RbacArgs),
     /// Prints the JSON Schema of a file format, for editors
@@ -143,6 +149,31 @@ pub struct SourceArgs {
     /// The snapshot inside the program, to try it without a cluster
     #[arg(long, env = "SEAWORTHY_DEMO", value_parser = BoolishValueParser::new())]
     demo: bool,
+    /// Prometheus to ask: a URL, or NAMESPACE/SERVICE:PORT to go through the API server
+    #[arg(long, value_name = "ADDRESS", env = "SEAWORTHY_PROMETHEUS")]
+    prometheus: Option<Address>,
+    /// File with a bearer token for the Prometheus
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_PROMETHEUS_TOKEN_FILE", requires = "prometheus", value_parser = token)]
+    prometheus_token_file: Option<Token>,
+}
+
+/// A token, which is never shown.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// Reads a file that holds a token.
+fn token(path: &str) -> Result<Token, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    match text.trim() {
+        "" => Err("it is empty".to_owned()),
+        text => Ok(Token(text.to_owned())),
+    }
 }
 
 /// Flags by which a source is told, and which source they tell.
@@ -213,6 +244,14 @@ impl SourceArgs {
             || self.context.is_some()
     }
 
+    /// The Prometheus that is meant.
+    pub fn prometheus(&self) -> Option<PrometheusOptions> {
+        Some(PrometheusOptions {
+            address: self.prometheus.clone()?,
+            token: self.prometheus_token_file.clone().map(|token| token.0),
+        })
+    }
+
     /// The source that is meant.
     pub fn source(&self) -> Source {
         if self.demo {
@@ -255,6 +294,10 @@ pub struct YardstickArgs {
     /// Waivers: accepted failures with owner, reason and expiry
     #[arg(long, value_name = "FILE", env = "SEAWORTHY_WAIVERS")]
     waivers: Option<PathBuf>,
+    /// Attestations: what people have signed for that no API shows; a file, or
+    /// configmap:NAMESPACE/NAME of the cluster
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_ATTESTATIONS")]
+    attestations: Option<AttestationSource>,
     #[command(flatten)]
     pub rules: RuleArgs,
 }
@@ -446,7 +489,9 @@ pub fn options(source: &SourceArgs, yardstick: &YardstickArgs, clock: &ClockArgs
         scorecard: yardstick.scorecard.clone(),
         profile: yardstick.profile.clone(),
         waivers: yardstick.waivers.clone(),
+        attestations: yardstick.attestations.clone(),
         source: source.source(),
+        prometheus: source.prometheus(),
         now: clock.now(),
     }
 }
@@ -472,6 +517,46 @@ pub struct SnapshotArgs {
     /// Nothing on standard error but failures
     #[arg(short, long, help_heading = "Output", env = "SEAWORTHY_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  seaworthy attest restore-tested --by jane@example.com --evidence restore.log --append attestations.yaml")]
+pub struct AttestArgs {
+    /// The rule whose statement is signed
+    pub rule: String,
+    /// Who signs
+    #[arg(long, value_name = "NAME", env = "SEAWORTHY_BY")]
+    pub by: String,
+    /// The day on which it was found to be so; today unless given
+    #[arg(long, value_name = "DATE")]
+    pub at: Option<Date>,
+    /// The last day on which it holds; as late as the rule's strictest profile allows unless given
+    #[arg(long, value_name = "DATE")]
+    pub expires: Option<Date>,
+    /// What it is about, where not the whole cluster: a namespace, a repository
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<String>,
+    /// Proof: a URI, URI#sha256=DIGEST, or a file whose digest is taken; may be repeated
+    #[arg(long, value_name = "URI|FILE")]
+    pub evidence: Vec<String>,
+    /// What else the rule asks for; a value may be JSON; may be repeated
+    #[arg(long = "detail", value_name = "NAME=VALUE")]
+    pub details: Vec<String>,
+    /// The statement was found not to hold
+    #[arg(long)]
+    pub fails: bool,
+    /// Directory with rules of your own
+    #[arg(
+        long = "rules",
+        value_name = "DIR",
+        env = "SEAWORTHY_RULES",
+        value_delimiter = ','
+    )]
+    pub rules: Vec<PathBuf>,
+    /// File to add the attestation to, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub append: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -539,4 +624,6 @@ pub enum SchemaFormat {
     Report,
     /// Waivers
     Waivers,
+    /// Attestations
+    Attestations,
 }

@@ -178,6 +178,9 @@ fn help(error: &audit::Error) -> Option<&'static str> {
         ClusterError::ExecRefused { .. } | ClusterError::CredentialPlugin { .. } => {
             "log in with the same kubeconfig, then try again: kubectl auth whoami"
         }
+        ClusterError::Address { .. } => {
+            "write a URL, or NAMESPACE/SERVICE:PORT to go through the API server"
+        }
         ClusterError::PlainHttp { .. } => "give the server's https:// address in the kubeconfig",
         ClusterError::Tls { problem, .. } => match problem {
             TlsProblem::Expired => "renew the server's certificate",

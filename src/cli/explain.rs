@@ -17,7 +17,7 @@ use crate::{
     audit,
     model::{Node, Untrusted},
     report,
-    rule::{self, Expectation, Rule, RuleSet, SubjectKind},
+    rule::{self, Expectation, Rule, RuleSet},
 };
 
 /// Prints a rule's documentation and, where a source is named, what it finds there.
@@ -73,16 +73,7 @@ fn no_such_rule(name: &str, rules: &RuleSet) -> String {
 /// A rule's documentation for a terminal; [`rule::rule_page`] is the same for the web.
 fn page(rule: &Rule) -> String {
     let mut out = format!("{}\n{}\n\n", rule.id, rule.title);
-    let about = match &rule.subject {
-        SubjectKind::Workload => "each workload".to_owned(),
-        SubjectKind::Container => "each container of each workload".to_owned(),
-        SubjectKind::Namespace => "each namespace".to_owned(),
-        SubjectKind::Cluster => "the cluster".to_owned(),
-        SubjectKind::Kinds(kinds) => {
-            let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-            format!("each {}", kinds.join(", "))
-        }
-    };
+    let about = rule::about(&rule.subject).replace('`', "");
     let effort = match rule.effort.cost() {
         1 => "under a day",
         3 => "under a week",

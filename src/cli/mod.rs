@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "this is the module that prints")]
 
 mod args;
+mod attest;
 mod audit;
 mod diagnostics;
 mod exit;
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Rules(command) => rules::run(&command),
         Command::Scorecards(command) => scorecards::run(&command),
+        Command::Attest(arguments) => attest::run(&arguments),
         Command::Rbac(arguments) => rbac::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions { shell } => {

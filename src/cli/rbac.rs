@@ -3,7 +3,7 @@
 use std::io::{self, stderr};
 
 use super::{args::RbacArgs, diagnostics, exit::Exit, output, rules::chosen};
-use crate::plan;
+use crate::{plan, rule::default_params};
 
 /// Prints the ClusterRole that an audit with the chosen rules needs.
 pub fn run(arguments: &RbacArgs) -> io::Result<Exit> {
@@ -17,7 +17,10 @@ pub fn run(arguments: &RbacArgs) -> io::Result<Exit> {
             ));
         }
     };
-    let role = plan::cluster_role(&plan::plan(&rules), &arguments.name);
+    let role = plan::cluster_role(
+        &plan::plan(&rules, &default_params(&rules)),
+        &arguments.name,
+    );
     let yaml = serde_saphyr::to_string(&role).map_err(io::Error::other)?;
     output::to_stdout(&yaml)?;
     Ok(Exit::Done)

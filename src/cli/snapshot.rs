@@ -10,6 +10,7 @@ use crate::{
     audit::Error,
     model::{Inventory, Untrusted},
     plan,
+    rule::{default_params, params_by_profile},
     source::{self, SourceError, snapshot},
 };
 
@@ -52,14 +53,21 @@ fn summary(inventory: &Inventory, file: &str) -> String {
 
 fn save(arguments: &SnapshotArgs) -> Result<Inventory, Error> {
     let rules = chosen(&arguments.rules)?;
-    let mut request = plan::plan(&rules);
+    let mut request = plan::plan(&rules, &default_params(&rules));
+    // Whatever profile it will be audited with: what Prometheus is asked depends on that.
+    for params in params_by_profile(&rules) {
+        request.queries.extend(plan::plan(&rules, &params).queries);
+    }
+    request.queries.sort();
+    request.queries.dedup();
     if arguments.full {
         request = request.whole();
     }
     let now = arguments.clock.now();
+    let (source, prometheus) = (arguments.source.source(), arguments.source.prometheus());
     let progress = Bar::show(arguments.quiet);
     let (mut inventory, warnings) =
-        source::collect(&arguments.source.source(), &request, now, progress)?;
+        source::collect(&source, prometheus.as_ref(), &request, now, progress)?;
     if let Some(now) = now {
         inventory.now = now;
     }

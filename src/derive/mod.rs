@@ -225,6 +225,7 @@ pub(crate) mod testing {
             cluster: Cluster::default(),
             lists,
             derived: BTreeMap::new(),
+            attestations: Vec::new(),
             notes: Vec::new(),
         }
     }

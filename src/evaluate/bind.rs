@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::subjects::Unit;
+use super::{attested::Attested, subjects::Unit};
 use crate::{
     cel::{self, Bindings, Boxed},
     model::{Inventory, Map, Node, Object, known},
-    rule::{ParamType, Rule, Theme},
+    plan::query_kind,
+    rule::{self, Rule, Theme},
 };
 
 /// Values that every subject of a rule shares: `params`, `now`, `server`.
 pub struct Bound {
     names: Vec<(String, Boxed<'static>)>,
-    unread: Vec<&'static str>,
+    unread: Vec<String>,
 }
 
 impl Bound {
@@ -34,17 +35,16 @@ pub fn bind_rule(
     params: &BTreeMap<String, Node>,
     inventory: &Inventory,
 ) -> Bound {
-    let mut names: Vec<(String, Boxed<'static>)> = Vec::new();
+    let mut names = rule::bound_params(rule, theme, params);
     let mut unread = Vec::new();
-    for (name, value) in params {
-        let shared = theme.and_then(|theme| theme.params.get(name));
-        let declared = rule.params.get(name).or(shared);
-        let duration = declared.is_some_and(|param| param.kind == ParamType::Duration);
-        let value = match (duration, value) {
-            (true, Node::String(text)) => cel::duration(text),
-            _ => Some(cel::owned(value)),
-        };
-        names.extend(value.map(|value| (format!("params.{name}"), value)));
+    for (name, promql) in rule::queries(rule, theme, params) {
+        let series = promql.ok().and_then(|promql| answer(inventory, &promql));
+        let readable = Node::Bool(series.is_some());
+        names.push((format!("readable.{name}"), cel::owned(&readable)));
+        match series {
+            Some(series) => names.push((format!("prom.{name}"), cel::owned(series))),
+            None => unread.push(format!("prom.{name}")),
+        }
     }
     names.push(("now".to_owned(), cel::timestamp(inventory.now)));
     match &inventory.cluster.version {
@@ -56,15 +56,40 @@ pub fn bind_rule(
             ]);
             names.push(("server".to_owned(), server));
         }
-        None => unread.push("server"),
+        None => unread.push("server".to_owned()),
     }
     Bound { names, unread }
+}
+
+impl Bound {
+    /// Binds what people have signed for.
+    pub fn bind_attestations(&mut self, attested: &Attested<'_>) {
+        let nodes = attested.nodes();
+        if let Some(newest) = nodes.first() {
+            self.names
+                .push(("attestation".to_owned(), cel::owned(newest)));
+        }
+        let all = Node::List(nodes.into());
+        self.names
+            .push(("attestations".to_owned(), cel::owned(&all)));
+    }
+}
+
+/// The series that a query was answered with; nothing if it was not.
+fn answer<'a>(inventory: &'a Inventory, promql: &str) -> Option<&'a Node> {
+    let answers = inventory.objects(&query_kind().group_kind());
+    let at = answers
+        .binary_search_by(|answer| answer.name().cmp(promql))
+        .ok()?;
+    answers[at].root.at(&["status", "series"])
 }
 
 /// Related objects by alias.
 #[derive(Default)]
 pub struct Related<'a> {
     lists: Vec<(&'a str, Option<Boxed<'a>>)>,
+    /// What `readable.ALIAS` says, where a rule asks.
+    readable: Vec<(String, Boxed<'a>)>,
 }
 
 impl<'a> Related<'a> {
@@ -77,6 +102,12 @@ impl<'a> Related<'a> {
         self.lists.push((alias, list));
     }
 
+    /// Says whether the objects of an alias could be read.
+    pub fn say_readable(&mut self, alias: &str, readable: bool) {
+        let value = cel::owned(&Node::Bool(readable));
+        self.readable.push((format!("readable.{alias}"), value));
+    }
+
     /// Binds them.
     pub fn lend_to<'b>(&'b self, bindings: &mut Bindings<'b>)
     where
@@ -87,6 +118,9 @@ impl<'a> Related<'a> {
                 Some(list) => bindings.lend(alias, &**list),
                 None => bindings.bind_unread(alias),
             }
+        }
+        for (name, value) in &self.readable {
+            bindings.lend(name, &**value);
         }
     }
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Params, default_params, evaluate};
+use super::evaluate;
 use crate::{
+    derive,
     model::{
-        Cluster, Fraction, GroupKind, Inventory, KindList, ListState, Node, Object, Outcome,
-        Problem, SourceKind, Verdict, yaml::Source,
+        Attestation, Cluster, Fraction, GroupKind, Inventory, KindList, ListState, Node, Object,
+        Outcome, PROMETHEUS, Problem, SourceKind, Verdict, yaml::Source,
     },
-    plan::{self, namespace_kind},
-    rule::{Example, Expectation, Rule, RuleSet, SubjectKind},
-    source::manifests,
+    plan::{self, namespace_kind, query_kind},
+    rule::{self, Example, Expectation, Params, Rule, RuleSet, SubjectKind, default_params},
+    source::{manifests, prometheus},
 };
 
 /// An example that does not show what it says.
@@ -50,7 +51,7 @@ fn run_example(alone: &RuleSet, rule: &Rule, example: &Example) -> Result<(), St
             return Err(format!("the rule has no parameter `{name}`"));
         }
     }
-    let inventory = inventory(alone, example).map_err(|problems| {
+    let inventory = inventory(alone, rule, &params, example).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         lines.join("; ")
     })?;
@@ -73,7 +74,12 @@ fn run_example(alone: &RuleSet, rule: &Rule, example: &Example) -> Result<(), St
     let any = |wanted: &dyn Fn(&Verdict) -> bool| found.verdicts.iter().any(wanted);
     let passes =
         |verdict: &Verdict| matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable);
-    let broken = any(&|v| matches!(v.outcome, Outcome::Error | Outcome::Unknown));
+    let wants_unknown = example.expect == Expectation::Unknown;
+    let broken = any(&|v| match v.outcome {
+        Outcome::Error => true,
+        Outcome::Unknown => !wants_unknown,
+        _ => false,
+    });
     let zero = Fraction::from_integer(0);
     let shown = !broken
         && match &example.expect {
@@ -82,6 +88,13 @@ fn run_example(alone: &RuleSet, rule: &Rule, example: &Example) -> Result<(), St
             Expectation::Partial(credit) => {
                 let earns = |v: &Verdict| v.outcome == Outcome::Fail && v.credit == *credit;
                 any(&earns) && all(&|v| earns(v) || passes(v))
+            }
+            Expectation::Unknown => {
+                any(&|v| v.outcome == Outcome::Unknown) && !any(&|v| v.outcome == Outcome::Fail)
+            }
+            Expectation::Attested => {
+                let attested = |v: &Verdict| v.outcome == Outcome::Attested;
+                any(&attested) && all(&|v| attested(v) || passes(v))
             }
             Expectation::NotApplicable => all(&|v| v.outcome == Outcome::NotApplicable),
         };
@@ -92,6 +105,8 @@ fn run_example(alone: &RuleSet, rule: &Rule, example: &Example) -> Result<(), St
         Expectation::Pass => "a pass".to_owned(),
         Expectation::Fail => "a failure".to_owned(),
         Expectation::Partial(credit) => format!("a credit of {credit}"),
+        Expectation::Unknown => "an unknown verdict".to_owned(),
+        Expectation::Attested => "an attested verdict".to_owned(),
         Expectation::NotApplicable => "nothing applicable".to_owned(),
     };
     Err(format!("expected {wanted}, found {}", told()))
@@ -105,6 +120,7 @@ fn tell(verdict: &Verdict, name: &str) -> String {
         Outcome::NotApplicable => "is not applicable".to_owned(),
         Outcome::Unknown => "is unknown".to_owned(),
         Outcome::Error => "cannot be evaluated".to_owned(),
+        Outcome::Attested => "is attested".to_owned(),
     };
     let messages: Vec<String> = verdict
         .evidence
@@ -119,11 +135,16 @@ fn tell(verdict: &Verdict, name: &str) -> String {
 }
 
 /// The manifests of an example as a cluster that serves every kind and was read completely.
-fn inventory(rules: &RuleSet, example: &Example) -> Result<Inventory, Vec<Problem>> {
+fn inventory(
+    rules: &RuleSet,
+    rule: &Rule,
+    params: &Params,
+    example: &Example,
+) -> Result<Inventory, Vec<Problem>> {
     let now = example
         .now
         .unwrap_or_else(|| Timestamp::constant(1_767_225_600, 0));
-    let request = plan::plan(rules);
+    let request = plan::plan(rules, params);
     let source = Source {
         file: "example".into(),
         text: example.manifests.as_str().into(),
@@ -141,7 +162,49 @@ fn inventory(rules: &RuleSet, example: &Example) -> Result<Inventory, Vec<Proble
     {
         imply_namespaces(&mut inventory);
     }
+    let attestations = example.attestations.iter().cloned();
+    inventory.attestations = attestations
+        .map(|attestation| Attestation {
+            rule: rule.id.clone(),
+            ..attestation
+        })
+        .collect();
+    answer(&mut inventory, rules, rule, params, example);
+    derive::derive(&mut inventory, &request.derived);
     Ok(inventory)
+}
+
+/// Lets the Prometheus of an example answer the rule's queries. Without one, nothing of what it
+/// would answer is known.
+fn answer(
+    inventory: &mut Inventory,
+    rules: &RuleSet,
+    rule: &Rule,
+    params: &Params,
+    example: &Example,
+) {
+    let Some(answers) = &example.prometheus else {
+        for (kind, list) in &mut inventory.lists {
+            if &*kind.group == PROMETHEUS && list.objects.is_empty() {
+                list.state = prometheus::none();
+            }
+        }
+        return;
+    };
+    let none = BTreeMap::new();
+    let values = params.get(&rule.id).unwrap_or(&none);
+    let queries = rule::queries(rule, rules.theme(&rule.theme), values);
+    let mut objects: Vec<Object> = queries
+        .into_iter()
+        .filter_map(|(name, promql)| {
+            let series = answers.get(&name).map_or(&[][..], Vec::as_slice);
+            Some(prometheus::answered(&promql.ok()?, series))
+        })
+        .collect();
+    objects.sort_by(|a, b| a.name().cmp(b.name()));
+    if let Some(list) = inventory.lists.get_mut(&query_kind().group_kind()) {
+        list.objects = objects;
+    }
 }
 
 /// Adds the namespaces that objects live in and no document declares.

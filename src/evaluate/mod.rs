@@ -1,5 +1,6 @@
 //! Rules × inventory → verdicts. Pure: the clock is a field of the inventory.
 
+mod attested;
 mod bind;
 pub mod examples;
 mod relations;
@@ -16,6 +17,7 @@ use std::{
 use num_traits::{One, Zero};
 
 use self::{
+    attested::Attested,
     bind::{Bound, Related},
     relations::Relations,
     subjects::{Subjects, Unit},
@@ -27,12 +29,9 @@ use crate::{
         SubjectId, Verdict, Verdicts,
     },
     plan,
-    rule::{Rule, RuleSet, SubjectKind, Theme},
+    rule::{Params, Rule, RuleSet, SubjectKind, Theme},
     scorecard,
 };
-
-/// Parameter values by rule, resolved by the scorecard and its profile.
-pub type Params = BTreeMap<crate::model::RuleId, BTreeMap<String, Node>>;
 
 /// Evaluates every rule on every subject, in parallel over rules.
 pub fn evaluate(rules: &RuleSet, params: &Params, inventory: &Inventory) -> Verdicts {
@@ -92,8 +91,11 @@ fn not_assessable(rule: &Rule, source: SourceKind) -> Option<String> {
     if rule.manifests == Some(false) {
         return Some("manifests alone cannot answer it".to_owned());
     }
-    if rule.subject == SubjectKind::Cluster {
+    if matches!(rule.subject, SubjectKind::Cluster) {
         return Some("it is about the whole cluster".to_owned());
+    }
+    if !rule.promql.is_empty() {
+        return Some("it asks a Prometheus".to_owned());
     }
     let reads = plan::rule_reads(rule);
     if reads.contains_key("server") {
@@ -177,12 +179,28 @@ impl<'a> Judge<'a> {
             return result;
         }
         result.unread = self.subjects.unread(&self.rule.subject, self.inventory);
-        let bound = bind::bind_rule(self.rule, self.theme, self.params, self.inventory);
+        let mut bound = bind::bind_rule(self.rule, self.theme, self.params, self.inventory);
+        let days = self.params.get("attestationDays");
+        let attested = Attested::of(self.rule, days, self.inventory);
+        if self.rule.attestation.is_some() {
+            bound.bind_attestations(&attested);
+        }
         let shared = self.relations.shared(self.rule);
         for (id, unit) in self.subjects.units(&self.rule.subject) {
             let verdict = match self.rule.subject {
                 SubjectKind::Container => self.judge_containers(id, unit, &bound, &shared),
-                _ => verdict(id, self.judge_unit(unit, &bound, &shared)),
+                SubjectKind::Attestation => {
+                    let finding = self.judge_practice(unit, &bound, &shared, &attested);
+                    verdict(id, finding)
+                }
+                _ => {
+                    let mut finding = self.judge_unit(unit, &bound, &shared);
+                    if finding.outcome == Outcome::Unknown {
+                        let subject = self.subjects.subject(id);
+                        finding = attested.fill_in(self.rule, subject, finding);
+                    }
+                    verdict(id, finding)
+                }
             };
             result.verdicts.push(verdict);
         }
@@ -232,6 +250,41 @@ impl<'a> Judge<'a> {
         verdict
     }
 
+    /// A practice is what its newest attestation says, if the rule accepts that.
+    fn judge_practice(
+        &self,
+        unit: &Unit<'a>,
+        bound: &Bound,
+        shared: &Related<'a>,
+        attested: &Attested<'a>,
+    ) -> Finding {
+        if !attested.valid.is_empty() {
+            return attested.practice(self.judge_unit(unit, bound, shared));
+        }
+        let related = self.relations.of_unit(self.rule, unit);
+        let bindings = self.bindings(unit, bound, shared, &related);
+        let mut evaluation = Evaluation::new(&bindings, &self.rule.variables);
+        match self.rule.when.as_ref().map(|when| evaluation.truth(when)) {
+            Some(Ok(false)) => Finding::plain(Outcome::NotApplicable),
+            Some(Err(Failure::Unread)) => Finding {
+                unread: self.unread(unit),
+                ..attested.nothing(self.rule)
+            },
+            _ => attested.nothing(self.rule),
+        }
+    }
+
+    /// Kinds that would have to be readable for an answer.
+    fn unread(&self, unit: &Unit<'a>) -> Vec<GroupKind> {
+        let mut kinds = self.relations.unread(self.rule, unit);
+        let queries = plan::query_kind().group_kind();
+        let unanswered = self.inventory.state(&queries).unreadable().is_some();
+        if !self.rule.promql.is_empty() && unanswered {
+            kinds.push(queries);
+        }
+        kinds
+    }
+
     fn judge_unit(&self, unit: &Unit<'a>, bound: &Bound, shared: &Related<'a>) -> Finding {
         let related = self.relations.of_unit(self.rule, unit);
         self.find(unit, &self.bindings(unit, bound, shared, &related))
@@ -258,10 +311,14 @@ impl<'a> Judge<'a> {
 
     fn find(&self, unit: &Unit<'a>, bindings: &Bindings<'_>) -> Finding {
         let mut evaluation = Evaluation::new(bindings, &self.rule.variables);
-        let unread = || self.relations.unread(self.rule, unit);
+        let unread = || self.unread(unit);
         let failed = |failure: Failure| match failure {
             Failure::Unread => Finding {
                 unread: unread(),
+                ..Finding::plain(Outcome::Unknown)
+            },
+            Failure::Unknown(reason) => Finding {
+                message: Some(reason),
                 ..Finding::plain(Outcome::Unknown)
             },
             Failure::Failed(message) => Finding {
@@ -309,6 +366,7 @@ fn say<'v>(evaluation: &mut Evaluation<'v>, message: &'v Expression) -> String {
     match evaluation.text(message) {
         Ok(text) => text,
         Err(Failure::Unread) => "its message needs a list that could not be read".to_owned(),
+        Err(Failure::Unknown(reason)) => reason,
         Err(Failure::Failed(error)) => format!("its message failed: {error}"),
     }
 }
@@ -333,25 +391,9 @@ fn rank(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::NotApplicable => 0,
         Outcome::Pass => 1,
-        Outcome::Unknown => 2,
-        Outcome::Error => 3,
-        Outcome::Fail => 4,
+        Outcome::Attested => 2,
+        Outcome::Unknown => 3,
+        Outcome::Error => 4,
+        Outcome::Fail => 5,
     }
-}
-
-/// Parameters at their defaults; what examples are evaluated with.
-pub fn default_params(rules: &RuleSet) -> Params {
-    rules
-        .iter()
-        .map(|rule| {
-            let theme = rules.theme(&rule.theme).map(|theme| &theme.params);
-            let values = theme
-                .into_iter()
-                .flatten()
-                .chain(&rule.params)
-                .map(|(name, param)| (name.clone(), param.default.clone()))
-                .collect();
-            (rule.id.clone(), values)
-        })
-        .collect()
 }

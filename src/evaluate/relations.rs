@@ -7,6 +7,7 @@ use super::{
     subjects::{Owners, Unit, matches},
 };
 use crate::{
+    derive,
     model::{
         GroupKind, Inventory, ListState, Node, Object,
         known::{self, SelectorForm},
@@ -138,6 +139,9 @@ impl<'a> Relations<'a> {
             if relation.relation == RelationKind::Any {
                 let kind = relation.kind.group_kind();
                 let readable = states(self.inventory, &kind).all(|s| s.unreadable().is_none());
+                if rule.asks_readable(alias) {
+                    related.say_readable(alias, readable);
+                }
                 related.push(
                     alias,
                     readable.then(|| objects(self.inventory, &kind).collect()),
@@ -155,6 +159,9 @@ impl<'a> Relations<'a> {
                 continue;
             }
             let readable = self.readable(relation, unit);
+            if rule.asks_readable(alias) {
+                related.say_readable(alias, readable);
+            }
             related.push(alias, readable.then(|| self.find(relation, unit)));
         }
         related
@@ -165,7 +172,7 @@ impl<'a> Relations<'a> {
         rule.with
             .values()
             .filter(|relation| !self.readable(relation, unit))
-            .map(|relation| relation.kind.group_kind())
+            .flat_map(|relation| behind(self.inventory, relation.kind.group_kind()))
             .collect()
     }
 
@@ -264,9 +271,24 @@ fn subject_kinds(rule: &Rule) -> Vec<GroupKind> {
             .map(|query| query.group_kind())
             .collect(),
         SubjectKind::Namespace => vec![namespace_kind().group_kind()],
-        SubjectKind::Cluster => vec![GroupKind::new("seaworthy", "Cluster")],
+        SubjectKind::Cluster | SubjectKind::Attestation => {
+            vec![GroupKind::new("seaworthy", "Cluster")]
+        }
         SubjectKind::Kinds(kinds) => kinds.iter().map(|query| query.group_kind()).collect(),
     }
+}
+
+/// The lists that keep a kind from being known: itself or, for a derived one, those of what it is
+/// computed from that could not be read.
+pub fn behind(inventory: &Inventory, kind: GroupKind) -> Vec<GroupKind> {
+    if !derive::is_derived(&kind) {
+        return vec![kind];
+    }
+    let unread = |kind: &GroupKind| inventory.state(kind).unreadable().is_some();
+    derive::sources(inventory, &kind)
+        .into_iter()
+        .filter(unread)
+        .collect()
 }
 
 /// The objects of a kind, or of every kind of its group for `*`.

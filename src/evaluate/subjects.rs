@@ -8,6 +8,8 @@ use crate::{
     rule::{RuleSet, SubjectKind},
 };
 
+use super::relations::behind;
+
 /// One subject with the object behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
@@ -42,7 +44,7 @@ impl<'a> Subjects<'a> {
                         kinds.extend(expand(&query.group_kind(), inventory));
                     }
                 }
-                SubjectKind::Cluster => {}
+                SubjectKind::Cluster | SubjectKind::Attestation => {}
             }
         }
         let workloads: Vec<&'a Object> = if workload_rules {
@@ -110,7 +112,9 @@ impl<'a> Subjects<'a> {
                 .iter()
                 .map(|(id, unit)| (*id, unit))
                 .collect(),
-            SubjectKind::Cluster => vec![(self.cluster, &self.cluster_unit)],
+            SubjectKind::Cluster | SubjectKind::Attestation => {
+                vec![(self.cluster, &self.cluster_unit)]
+            }
             SubjectKind::Namespace => of_kind(&namespace_kind().group_kind())
                 .map(|(id, unit)| (*id, unit))
                 .collect(),
@@ -138,7 +142,7 @@ impl<'a> Subjects<'a> {
         inventory: &Inventory,
     ) -> Vec<(GroupKind, Unreadable)> {
         let kinds: Vec<GroupKind> = match subject {
-            SubjectKind::Cluster => Vec::new(),
+            SubjectKind::Cluster | SubjectKind::Attestation => Vec::new(),
             SubjectKind::Namespace => vec![namespace_kind().group_kind()],
             SubjectKind::Workload | SubjectKind::Container => known::workload_kinds()
                 .iter()
@@ -151,11 +155,17 @@ impl<'a> Subjects<'a> {
         };
         kinds
             .into_iter()
+            .flat_map(|kind| behind(inventory, kind))
             .filter_map(|kind| {
                 let why = inventory.state(&kind).unreadable()?.clone();
                 Some((kind, why))
             })
             .collect()
+    }
+
+    /// A subject by its position.
+    pub fn subject(&self, id: SubjectId) -> &Subject {
+        &self.list[id.0 as usize]
     }
 
     /// The subjects that verdicts refer to by position.

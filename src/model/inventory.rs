@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{GroupKind, Node, known};
+use super::{Attestation, GroupKind, Node, known};
 
 /// Where an object was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -195,6 +195,8 @@ pub struct Inventory {
     pub lists: BTreeMap<GroupKind, KindList>,
     /// Lists that were computed from `lists`, once they have been (see `derive`).
     pub derived: BTreeMap<GroupKind, KindList>,
+    /// What people have signed for, whatever its date.
+    pub attestations: Vec<Attestation>,
     /// What the user should know of the collection itself, such as a skewed clock.
     pub notes: Vec<String>,
 }

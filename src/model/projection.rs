@@ -20,6 +20,8 @@ pub struct Projection {
     /// Of a text, keep only whether it is empty, a literal, or looks like a credential (design
     /// §1.2). Wins over everything else.
     pub class_only: bool,
+    /// Keep a text, but of one that looks like a credential only the class.
+    pub scrub: bool,
     /// Keep the names of all fields of an object; what `size()` needs, so a text is kept, too.
     pub keys: bool,
     /// Fields of an object that are read by name.
@@ -53,6 +55,35 @@ impl Projection {
         })
     }
 
+    /// Marks what lies at a path, as far as it is kept at all; `*` stands for the elements of an
+    /// array and `**` for the fields of an object that are not named.
+    pub fn protect(&mut self, path: &[&str], mark: impl FnOnce(&mut Projection)) {
+        self.protect_below(false, path, mark);
+    }
+
+    fn protect_below(
+        &mut self,
+        inherited: bool,
+        path: &[&str],
+        mark: impl FnOnce(&mut Projection),
+    ) {
+        let all = self.all || inherited;
+        match path {
+            [] => mark(self),
+            ["*", rest @ ..] if all || self.items.is_some() => {
+                self.items().protect_below(all, rest, mark);
+            }
+            ["**", rest @ ..] if all || self.entries.is_some() => {
+                self.entries().protect_below(all, rest, mark);
+            }
+            ["*" | "**", ..] => {}
+            [name, rest @ ..] if all || self.fields.contains_key(*name) => {
+                self.field(name).protect_below(all, rest, mark);
+            }
+            _ => {}
+        }
+    }
+
     /// The branch of array elements, made if it is not there.
     pub fn items(&mut self) -> &mut Projection {
         self.items.get_or_insert_default()
@@ -67,6 +98,7 @@ impl Projection {
     pub fn merge(&mut self, other: &Projection) {
         self.all |= other.all;
         self.class_only |= other.class_only;
+        self.scrub |= other.scrub;
         self.keys |= other.keys;
         for (name, branch) in &other.fields {
             self.fields.entry(name.clone()).or_default().merge(branch);

@@ -49,6 +49,8 @@ pub enum Outcome {
     Unknown,
     /// The expression failed.
     Error,
+    /// No API shows it, and somebody has signed that it holds.
+    Attested,
 }
 
 /// A class of finding that reports single out.
@@ -76,8 +78,8 @@ pub struct Verdict {
     pub subject: SubjectId,
     /// What was found.
     pub outcome: Outcome,
-    /// What the subject earns: 1 for a pass, 0 for a failure unless the rule knows half measures;
-    /// 0 for every other outcome.
+    /// What the subject earns: 1 for a pass, 0 for a failure unless the rule knows half measures,
+    /// what an attestation is worth, and 0 for every other outcome.
     pub credit: Fraction,
     /// Why; nothing for a plain pass.
     pub evidence: Option<Box<Evidence>>,

@@ -396,6 +396,7 @@ fn finding(finding: &Finding) -> JsonFinding {
         Outcome::NotApplicable => "not-applicable",
         Outcome::Unknown => "unknown",
         Outcome::Error => "error",
+        Outcome::Attested => "attested",
     };
     JsonFinding {
         group: subject.kind.group.to_string(),
@@ -461,6 +462,7 @@ pub fn state_word(state: RuleState) -> &'static str {
         RuleState::Pass => "pass",
         RuleState::Fail => "fail",
         RuleState::Unknown => "unknown",
+        RuleState::Attested => "attested",
         RuleState::Waived => "waived",
         RuleState::NotApplicable => "not-applicable",
         RuleState::NotAssessable => "not-assessable",

@@ -17,6 +17,7 @@ use self::{
 use super::{ParamType, Relation, RelationKind, Rule, SubjectKind, Theme, file::Address};
 use crate::{
     cel::Scope,
+    derive,
     model::{
         Aggregate, KindQuery, Problem,
         yaml::{Source, Value, Written},
@@ -102,7 +103,9 @@ pub(super) fn check_rule(
     let requires = checker.ids(f, "requires");
     let subject = checker.subject(f);
     let with = checker.relations(f.take("with"), subject.as_ref());
+    let promql = checker.named_expressions(f.take("promql"));
     let declared = checker.params(f.take("params"));
+    let attestation = checker.optional_text(f, "attestation");
 
     let mut names = Names {
         scope: Scope::default(),
@@ -110,7 +113,22 @@ pub(super) fn check_rule(
     };
     let scope = &mut names.scope;
     scope.roots.extend(with.keys().cloned());
-    let roots = roots(subject.as_ref()).chain(["now", "server"]);
+    scope.readable.extend(
+        with.keys()
+            .chain(promql.iter().map(|(name, _)| &name.name))
+            .cloned(),
+    );
+    scope
+        .queries
+        .extend(promql.iter().map(|(name, _)| name.name.clone()));
+    let attested = attestation.is_some().then_some("attestations");
+    let is_practice = subject == Some(SubjectKind::Attestation);
+    let attested = attested
+        .into_iter()
+        .chain(is_practice.then_some("attestation"));
+    let roots = roots(subject.as_ref())
+        .chain(["now", "server"])
+        .chain(attested);
     scope.roots.extend(roots.map(str::to_owned));
     let of_theme = shared.theme.iter().flat_map(|theme| &theme.params);
     let mut types: BTreeMap<&str, ParamType> = of_theme
@@ -120,6 +138,8 @@ pub(super) fn check_rule(
         .params
         .extend(types.keys().map(|name| (*name).to_owned()));
     scope.params.extend(declared.names.iter().cloned());
+    let promql = checker.queries(&promql, &names);
+    checker.attestable(f, is_practice, attestation.is_some(), &names);
 
     let variables = checker.variables(f.take("variables"), &mut names);
     let when = checker.expression(f, "when", &names);
@@ -171,6 +191,8 @@ pub(super) fn check_rule(
             requires: requires.iter().map(|id| id.as_str().into()).collect(),
             subject,
             with,
+            promql,
+            attestation,
             params: declared.params,
             variables,
             when,
@@ -202,7 +224,7 @@ const WORKLOAD_ROOTS: [&str; 5] = ["object", "workload", "podMeta", "podSpec", "
 /// expressions be reported too.
 fn roots(subject: Option<&SubjectKind>) -> impl Iterator<Item = &'static str> {
     let (workload, container) = match subject {
-        Some(SubjectKind::Cluster) => (0, None),
+        Some(SubjectKind::Cluster | SubjectKind::Attestation) => (0, None),
         Some(SubjectKind::Namespace | SubjectKind::Kinds(_)) => (1, None),
         Some(SubjectKind::Workload) => (WORKLOAD_ROOTS.len(), None),
         Some(SubjectKind::Container) | None => (WORKLOAD_ROOTS.len(), Some("container")),
@@ -223,6 +245,10 @@ pub(super) const RESERVED: &[&str] = &[
     "server",
     "params",
     "variables",
+    "prom",
+    "readable",
+    "attestation",
+    "attestations",
     // Words and types of CEL
     "as",
     "break",
@@ -300,8 +326,9 @@ impl Checker<'_> {
                     Some("container") => SubjectKind::Container,
                     Some("namespace") => SubjectKind::Namespace,
                     Some("cluster") => SubjectKind::Cluster,
+                    Some("attestation") => SubjectKind::Attestation,
                     _ => {
-                        let want = "one of workload, container, namespace, cluster";
+                        let want = "one of workload, container, namespace, cluster, attestation";
                         self.wrong(written, "subject", want);
                         return None;
                     }
@@ -329,10 +356,29 @@ impl Checker<'_> {
         }
     }
 
+    /// What a rule needs that people may attest.
+    fn attestable(&mut self, fields: &Fields<'_>, is_practice: bool, named: bool, names: &Names) {
+        if is_practice && !named {
+            self.missing(fields, "`attestation`, the statement to sign");
+        }
+        if named && names.known && !names.scope.params.contains("attestationDays") {
+            self.missing(fields, "the parameter `attestationDays`");
+        }
+    }
+
     fn kind(&mut self, written: &Written) -> Option<KindQuery> {
         let text = self.text(written, "kind")?;
         match text.parse() {
-            Ok(kind) => Some(kind),
+            Ok(kind) => {
+                let kind: KindQuery = kind;
+                let derived = derive::is_derived(&kind.group_kind());
+                if derived && derive::derivation(&kind.group_kind()).is_none() {
+                    let help = did_you_mean(&kind.kind, derive::names());
+                    let message = format!("`{}` is no derived kind", kind.kind);
+                    self.report(written.span.clone(), message).help = help;
+                }
+                Some(kind)
+            }
             Err(error) => {
                 self.report(written.span.clone(), format!("{error}"));
                 None
@@ -397,7 +443,11 @@ impl Checker<'_> {
             self.report(written.span.clone(), message).help = help;
             return None;
         };
-        if subject == Some(&SubjectKind::Cluster) && relation != RelationKind::Any {
+        let whole = matches!(
+            subject,
+            Some(SubjectKind::Cluster | SubjectKind::Attestation)
+        );
+        if whole && relation != RelationKind::Any {
             let message = format!("the cluster is in no relation `{word}`: use `any`");
             self.report(written.span.clone(), message);
             return None;

@@ -13,19 +13,25 @@ const CATALOGUES: [(&str, &str); 4] = [
     ("KEP", "Kubernetes Enhancement Proposals"),
 ];
 
-/// One rule as a page.
-pub fn rule_page(rule: &Rule) -> String {
-    let mut page = format!("## `{}`\n\n**{}**\n\n", rule.id, rule.title);
-    let subject = match &rule.subject {
+/// What a rule's verdicts are about, in words.
+pub fn about(subject: &SubjectKind) -> String {
+    match subject {
         SubjectKind::Workload => "each workload".to_owned(),
         SubjectKind::Container => "each container of each workload".to_owned(),
         SubjectKind::Namespace => "each namespace".to_owned(),
         SubjectKind::Cluster => "the cluster".to_owned(),
+        SubjectKind::Attestation => "a practice that people attest".to_owned(),
         SubjectKind::Kinds(kinds) => {
             let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
             format!("each {}", kinds.join(", "))
         }
-    };
+    }
+}
+
+/// One rule as a page.
+pub fn rule_page(rule: &Rule) -> String {
+    let mut page = format!("## `{}`\n\n**{}**\n\n", rule.id, rule.title);
+    let subject = about(&rule.subject);
     line(
         &mut page,
         format_args!(
@@ -47,6 +53,12 @@ pub fn rule_page(rule: &Rule) -> String {
         );
     }
     page.push_str(&params(&rule.params));
+    if let Some(statement) = &rule.attestation {
+        line(
+            &mut page,
+            format_args!("May be attested: “{}”.\n", one_line(statement)),
+        );
+    }
     if let Some(when) = &rule.when {
         line(
             &mut page,
@@ -60,6 +72,8 @@ pub fn rule_page(rule: &Rule) -> String {
             Expectation::Fail => "Fails".to_owned(),
             Expectation::Partial(credit) => format!("Earns {credit}"),
             Expectation::NotApplicable => "Not applicable".to_owned(),
+            Expectation::Unknown => "Unknown".to_owned(),
+            Expectation::Attested => "Attested".to_owned(),
         };
         let title = match example.title.as_str() {
             "" => verdict,

@@ -5,17 +5,22 @@ mod check;
 mod docs;
 mod file;
 mod load;
+mod params;
 mod schema;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use docs::{catalogue, rule_page};
+pub use docs::{about, catalogue, rule_page};
 pub use load::{LoadedRules, lint, load};
+pub use params::{Params, bound_params, default_params, params_by_profile, queries};
 pub use schema::schema;
 
 use crate::{
     cel::Expression,
-    model::{Aggregate, Category, Effort, Fraction, KindQuery, Node, RuleId, Severity, ThemeId},
+    model::{
+        Aggregate, Attestation, Category, Effort, Fraction, KindQuery, Node, RuleId, Series,
+        Severity, ThemeId,
+    },
 };
 
 /// One declarative check, as meant. What it is worth is the scorecard's business.
@@ -53,6 +58,11 @@ pub struct Rule {
     pub subject: SubjectKind,
     /// Relations by alias.
     pub with: BTreeMap<String, Relation>,
+    /// Questions to a Prometheus by name: expressions over the parameters that yield PromQL.
+    pub promql: BTreeMap<String, Expression>,
+    /// The statement that people may sign where no API shows whether the rule holds. It is valid
+    /// for as many days as the parameter `attestationDays` says.
+    pub attestation: Option<String>,
     /// Parameters by name.
     pub params: BTreeMap<String, Param>,
     /// Named expressions, in the order written; each may use the ones before it.
@@ -80,6 +90,27 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Every expression about subjects, in the order in which they are evaluated.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let variables = self.variables.iter().map(|(_, expression)| expression);
+        let partial = self
+            .partial
+            .iter()
+            .flat_map(|partial| std::iter::once(&partial.expression).chain(&partial.message));
+        variables
+            .chain(&self.when)
+            .chain([&self.expression])
+            .chain(partial)
+            .chain(&self.message)
+            .chain(&self.inert)
+    }
+
+    /// Whether some expression asks `readable.NAME`.
+    pub fn asks_readable(&self, name: &str) -> bool {
+        self.expressions()
+            .any(|expression| expression.asks_readable(name))
+    }
+
     /// Weight inside its theme.
     pub fn weight(&self) -> u32 {
         self.weight.unwrap_or(self.severity.weight())
@@ -97,6 +128,8 @@ pub enum SubjectKind {
     Namespace,
     /// The cluster itself, once.
     Cluster,
+    /// A practice that only people can attest, once.
+    Attestation,
     /// Each object of these kinds.
     Kinds(Vec<KindQuery>),
 }
@@ -182,6 +215,11 @@ pub struct Example {
     pub manifests: String,
     /// Parameters that differ from the defaults.
     pub params: BTreeMap<String, Node>,
+    /// What a Prometheus answers to the rule's queries, by their names; those not named have no
+    /// answer. Nothing where there is no Prometheus.
+    pub prometheus: Option<BTreeMap<String, Vec<Series>>>,
+    /// What people have attested.
+    pub attestations: Vec<Attestation>,
     /// The server's `gitVersion`, where the case needs a certain one.
     pub server: Option<String>,
     /// The clock, where the case needs a certain one.
@@ -201,6 +239,10 @@ pub enum Expectation {
     Partial(Fraction),
     /// No subject is applicable.
     NotApplicable,
+    /// At least one subject cannot be judged, and none fails.
+    Unknown,
+    /// At least one subject is attested, the others pass.
+    Attested,
 }
 
 /// A theme's own file, `theme.yaml` in its folder.

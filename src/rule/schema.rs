@@ -33,12 +33,16 @@ pub fn schema() -> Value {
             "aggregate": {"enum": Aggregate::ALL,
                 "description": "How the subjects' credits become one; share unless given."},
             "requires": ids("Rules to fix before this one."),
-            "subject": {"enum": ["workload", "container", "namespace", "cluster"],
+            "subject": {"enum": ["workload", "container", "namespace", "cluster", "attestation"],
                 "description": "What one verdict is about."},
             "kinds": {"type": "array", "minItems": 1, "maxItems": 64,
                 "items": {"type": "string", "pattern": KIND},
                 "description": "Subjects by kind, such as `v1/Node` or `apps/v1/Deployment`."},
             "with": relations(),
+            "promql": {"type": "object", "maxProperties": 16, "propertyNames": {"pattern": NAME},
+                "additionalProperties": expression("Over `params`; yields PromQL."),
+                "description": "Questions to a Prometheus by name; their answers are prom.NAME."},
+            "attestation": text("The statement that people may sign where no API shows it."),
             "params": params(),
             "variables": variables(),
             "when": expression("Where false, the rule is not about the subject."),
@@ -52,7 +56,7 @@ pub fn schema() -> Value {
         },
         "required": ["title", "severity", "effort", "since", "why", "fix", "references", "expression", "examples"],
         "oneOf": [{"required": ["subject"]}, {"required": ["kinds"]}],
-        "if": {"properties": {"subject": {"const": "cluster"}}, "required": ["subject"]},
+        "if": {"properties": {"subject": {"enum": ["cluster", "attestation"]}}, "required": ["subject"]},
         "then": {"properties": {"with": {"additionalProperties": {
             "properties": {"relation": {"const": "any"}}}}}},
         "additionalProperties": false,
@@ -106,7 +110,8 @@ fn partial() -> Value {
 fn examples() -> Value {
     json!({"type": "array", "maxItems": 64, "items": example(),
                 "allOf": [
-                    {"contains": {"type": "object", "required": ["pass"]}},
+                    {"contains": {"type": "object",
+                        "anyOf": [{"required": ["pass"]}, {"required": ["attested"]}]}},
                     {"contains": {"type": "object",
                         "anyOf": [{"required": ["fail"]}, {"required": ["partial"]}]}},
                 ],
@@ -183,6 +188,8 @@ fn example() -> Value {
             "Manifests of which a subject earns exactly `credit`.",
         ),
         ("not-applicable", "Manifests without an applicable subject."),
+        ("unknown", "Manifests of which a subject cannot be judged."),
+        ("attested", "Manifests of which a subject is attested."),
     ];
     let mut properties = Map::new();
     for (case, description) in cases {
@@ -198,6 +205,17 @@ fn example() -> Value {
         (
             "params".to_owned(),
             json!({"type": "object", "description": "Parameters that differ from the defaults."}),
+        ),
+        (
+            "prometheus".to_owned(),
+            json!({"type": "object", "description": "Series by query; without it there is no Prometheus.",
+                "additionalProperties": {"type": "array", "items": {"type": "object",
+                    "properties": {"labels": {"type": "object"}, "value": {"type": "number"}},
+                    "required": ["value"], "additionalProperties": false}}}),
+        ),
+        (
+            "attestations".to_owned(),
+            json!({"type": "array", "items": {"type": "object"}, "description": "What people have attested."}),
         ),
         (
             "server".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Blocker, LevelStanding, NextLevel, Score, credit::points};
+use super::{Blocker, LevelStanding, NextLevel, RuleState, Score, credit::points};
 use crate::{
     model::{RuleId, Severity},
     scorecard::{Level, Scorecard},
@@ -67,6 +67,12 @@ fn limits(level: &Level) -> [(Severity, Option<u32>); 2] {
     ]
 }
 
+/// What a rule loses because it is attested rather than seen is no open gap.
+fn attested(score: &Score, id: &RuleId) -> bool {
+    let rule = score.rules.iter().find(|rule| rule.rule == *id);
+    rule.is_some_and(|rule| rule.state == RuleState::Attested)
+}
+
 struct Gates<'a> {
     score: &'a Score,
     /// Rules that lost points. Unknown ones are among them: a control that nobody could see is
@@ -78,7 +84,12 @@ impl<'a> Gates<'a> {
     fn new(score: &'a Score) -> Self {
         Gates {
             score,
-            open: score.gaps.iter().map(|gap| &gap.rule).collect(),
+            open: score
+                .gaps
+                .iter()
+                .map(|gap| &gap.rule)
+                .filter(|id| !attested(score, id))
+                .collect(),
         }
     }
 

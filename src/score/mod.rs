@@ -179,6 +179,8 @@ pub enum RuleState {
     Fail,
     /// Something could not be read or evaluated, and full credit is neither proven nor excluded.
     Unknown,
+    /// Less than full credit only because part of it is attested rather than seen.
+    Attested,
     /// Every failing subject is waived and no other is left.
     Waived,
     /// No subject is applicable.
@@ -202,6 +204,8 @@ pub struct Counts {
     pub not_applicable: u32,
     /// Failed, and the failure is accepted.
     pub waived: u32,
+    /// Attested rather than seen.
+    pub attested: u32,
 }
 
 /// A rule's part of the score.

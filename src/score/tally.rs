@@ -14,18 +14,21 @@ use super::{
     whole,
 };
 use crate::{
-    model::{Fraction, Outcome, RuleId, RuleVerdicts, Severity},
+    model::{Fraction, Outcome, RuleId, RuleVerdicts, Severity, Verdict},
     scorecard::Scorecard,
 };
+
+/// Attestations are at most one part in this many of a category.
+const MOST_ATTESTED: u8 = 5;
 
 /// Scores what the evaluation found. Pure: the same input gives the same score, in whatever order
 /// rules, verdicts and waivers come.
 pub fn score(input: &ScoreInput<'_>) -> Score {
     let cover = Cover::new(input);
-    let accepted = judge_all(input, &cover);
-    let raw = judge_all(input, &Cover::default());
-    let tree = Tree::new(&accepted, input.scorecard);
-    let raw_tree = Tree::new(&raw, input.scorecard);
+    let mut accepted = judge_all(input, &cover);
+    let mut raw = judge_all(input, &Cover::default());
+    let tree = capped(&mut accepted, input.scorecard);
+    let raw_tree = capped(&mut raw, input.scorecard);
 
     let rules = rules(&accepted, &tree);
     let gaps = gaps::gaps(&accepted, &tree);
@@ -58,6 +61,8 @@ pub(super) struct Judged<'a> {
     pub state: RuleState,
     pub counts: Counts,
     pub credit: Credit,
+    /// Part of the proven credit that rests on attestations.
+    pub attested: Points,
     /// Share of its subjects that could be judged.
     pub verified: Points,
 }
@@ -67,6 +72,36 @@ impl Judged<'_> {
     pub fn counts_in(&self) -> bool {
         use RuleState::{NotApplicable, NotAssessable, Waived};
         !matches!(self.state, Waived | NotApplicable | NotAssessable)
+    }
+}
+
+/// The tree of the judged rules, after what is attested in a category was reduced to the most that
+/// attestations may be of it.
+fn capped(judged: &mut [Judged<'_>], scorecard: &Scorecard) -> Tree {
+    let tree = Tree::new(judged, scorecard);
+    let most = Points::new(1.into(), MOST_ATTESTED.into());
+    let mut reduced = false;
+    for category in tree.categories.values() {
+        let attested: Points = category
+            .shares
+            .iter()
+            .map(|(rule, share)| share * &judged[*rule].attested)
+            .sum();
+        if attested <= most {
+            continue;
+        }
+        let factor = &most / attested;
+        for (rule, _) in &category.shares {
+            let rule = &mut judged[*rule];
+            let over = &rule.attested * (Points::one() - &factor);
+            rule.credit.lo -= &over;
+            rule.attested -= over;
+            reduced = true;
+        }
+    }
+    match reduced {
+        true => Tree::new(judged, scorecard),
+        false => tree,
     }
 }
 
@@ -94,6 +129,11 @@ fn judge<'a>(
             Outcome::NotApplicable => counts.not_applicable += 1,
             Outcome::Unknown => counts.unknown += 1,
             Outcome::Error => counts.error += 1,
+            Outcome::Attested => {
+                counts.attested += 1;
+                let credit = verdict.credit.clamp(Fraction::zero(), Fraction::one());
+                *tally.failing.entry(credit).or_default() += 1;
+            }
             Outcome::Fail if cover.accepts(&worth.id, at) => counts.waived += 1,
             Outcome::Fail => {
                 counts.fail += 1;
@@ -116,6 +156,10 @@ fn judge<'a>(
         incomplete,
     };
     let credit = measure.credit(&tally);
+    let attested = match counts.attested {
+        0 => Points::zero(),
+        _ => &credit.lo - &measure.credit(&without_attested(&tally, each)).lo,
+    };
     let state = if verdicts.is_some_and(|rule| rule.not_assessable.is_some()) {
         RuleState::NotAssessable
     } else if tally.total() == 0 && !incomplete {
@@ -124,6 +168,8 @@ fn judge<'a>(
         } else {
             RuleState::NotApplicable
         }
+    } else if counts.attested > 0 && counts.fail == 0 && tally.unknown == 0 && !incomplete {
+        RuleState::Attested
     } else if credit.lo.is_one() {
         RuleState::Pass
     } else if credit.full_excluded {
@@ -142,8 +188,24 @@ fn judge<'a>(
         state,
         counts,
         credit,
+        attested,
         verified,
     }
+}
+
+/// The same subjects, had nobody attested anything.
+fn without_attested(tally: &Tally, verdicts: &[Verdict]) -> Tally {
+    let mut without = tally.clone();
+    let attested = verdicts.iter().filter(|v| v.outcome == Outcome::Attested);
+    for verdict in attested {
+        let credit = verdict.credit.clamp(Fraction::zero(), Fraction::one());
+        if let Some(count) = without.failing.get_mut(&credit) {
+            *count -= 1;
+        }
+        *without.failing.entry(Fraction::zero()).or_default() += 1;
+    }
+    without.failing.retain(|_, count| *count > 0);
+    without
 }
 
 /// What is accepted beside what is raw. The raw one is there wherever the accepted one is, because

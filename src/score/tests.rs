@@ -589,6 +589,45 @@ fn waivers_say_what_they_hold() {
     assert_eq!(total(&score).score, whole(100));
 }
 
+/// What is attested earns what it is worth, is no open gap, and is at most a fifth of a category.
+#[test]
+fn attestations_earn_a_part_and_at_most_a_fifth_of_a_category() {
+    let attested = (Outcome::Attested, Fraction::new(4, 5));
+    let failing = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let world = |found: (Outcome, Fraction), others: (Outcome, Fraction)| {
+        let mut world = stack(&[]);
+        world.cases = failing
+            .iter()
+            .map(|id| case(id, Category::Security, "net", &[others]))
+            .collect();
+        world.cases[0].found = vec![found];
+        world
+    };
+    // One of eight equal rules: 0.8 / 8 of the category, no open gap.
+    let score = world(attested, PASS).score();
+    assert_eq!(total(&score).score, ratio(780, 8));
+    assert_eq!(score.rules[0].state, RuleState::Attested);
+    assert_eq!(score.rules[0].counts.attested, 1);
+    assert!(score.gaps.iter().any(|gap| &*gap.rule == "a"));
+
+    // All of them: a fifth of the category, and the gaps still sum to what is missing.
+    let mut all = world(attested, attested);
+    let score = all.score();
+    assert_eq!(total(&score).score, ratio(20, 1));
+    let lost: Points = score.gaps.iter().map(|gap| gap.lost.clone()).sum();
+    assert_eq!(lost, ratio(80, 1));
+
+    // A practice is worth all of its weight, within the same limit.
+    all.cases.truncate(5);
+    for case in &mut all.cases[1..] {
+        case.found = vec![PASS];
+    }
+    all.cases[0].found = vec![(Outcome::Attested, Fraction::ONE)];
+    let score = all.score();
+    assert_eq!(total(&score).score, ratio(100, 1));
+    assert_eq!(score.rules[0].state, RuleState::Attested);
+}
+
 #[test]
 fn prints_one_decimal_half_up() {
     for (points, printed) in [

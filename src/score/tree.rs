@@ -49,7 +49,7 @@ pub(super) struct CategoryNode {
     pub verified: Points,
     pub themes: Vec<ThemeNode>,
     /// Share of the category that each of its scored rules is, by position.
-    shares: Vec<(usize, Points)>,
+    pub shares: Vec<(usize, Points)>,
 }
 
 pub(super) struct ThemeNode {

@@ -1,7 +1,8 @@
-//! What rules are worth: weights, budgets, levels, parameters, waivers.
+//! What rules are worth: weights, budgets, levels, parameters, waivers, attestations.
 //!
 //! A scorecard is data: it holds no expression. It is checked against the rules it scores.
 
+mod attestation;
 mod check;
 mod digest;
 mod file;
@@ -13,6 +14,7 @@ mod waiver;
 
 use std::collections::BTreeMap;
 
+pub use attestation::{Entry, EntryProof, load_attestations, parse_attestations};
 pub use file::{decimal, exact, schema};
 pub use load::{embedded_names, load};
 pub use waiver::{Selector, Waiver, load_waivers};

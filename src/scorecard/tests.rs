@@ -27,6 +27,8 @@ fn rule(id: &str, category: Category, theme: &str, aggregate: Aggregate) -> Rule
         requires: Vec::new(),
         subject: SubjectKind::Cluster,
         with: BTreeMap::new(),
+        promql: BTreeMap::new(),
+        attestation: None,
         params: BTreeMap::new(),
         variables: Vec::new(),
         when: None,

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use wildmatch::WildMatch;
 
 use super::{
+    attestation::last_moment,
     file::{Source, range},
     load::read_file,
 };
@@ -156,7 +157,7 @@ fn meant(
             problems.push(source.error(range(&text.referenced), format!("`{what}` is empty")));
         }
     }
-    let expires = expiry(&written.expires.value);
+    let expires = last_moment(&written.expires.value);
     if expires.is_none() {
         let at = range(&written.expires.referenced);
         let problem = source.error(at, format!("`{}` is not a date", written.expires.value));
@@ -174,15 +175,4 @@ fn meant(
         owner: written.owner.value.trim().to_owned(),
         expires: expires?,
     })
-}
-
-/// The first moment after a date (in UTC) or the moment itself.
-fn expiry(text: &str) -> Option<Timestamp> {
-    if text.contains(['T', 't', ' ']) {
-        return text.parse().ok();
-    }
-    let last: Date = text.parse().ok()?;
-    TimeZone::UTC
-        .to_timestamp(last.tomorrow().ok()?.at(0, 0, 0, 0))
-        .ok()
 }

@@ -11,9 +11,10 @@ use std::{cell::RefCell, collections::HashSet, sync::Arc};
 
 use serde::de::DeserializeSeed;
 
-use crate::model::{GroupKind, KindQuery, Map, Node, Object, Projection, known};
+use crate::model::{
+    GroupKind, KindQuery, Map, Node, Object, Projection, classify, is_class, known,
+};
 
-use super::{classify, is_class};
 pub use page::{JsonPage, ListMeta, PageDecoder, PageError, PageLimits};
 use visit::Keep;
 
@@ -45,6 +46,7 @@ struct Branch {
     drop: bool,
     all: bool,
     class_only: bool,
+    scrub: bool,
     keys: bool,
     /// Sorted by name.
     fields: Vec<(Arc<str>, Branch)>,
@@ -58,6 +60,7 @@ static WHOLE: Branch = Branch {
     drop: false,
     all: true,
     class_only: false,
+    scrub: false,
     keys: false,
     fields: Vec::new(),
     others: None,
@@ -69,6 +72,7 @@ static PRESENCE: Branch = Branch {
     drop: false,
     all: false,
     class_only: false,
+    scrub: false,
     keys: false,
     fields: Vec::new(),
     others: None,
@@ -101,6 +105,7 @@ impl Branch {
             drop: false,
             all,
             class_only: projection.class_only,
+            scrub: projection.scrub,
             keys: projection.keys,
             fields: fields.collect(),
             others: below(&projection.entries),
@@ -261,6 +266,13 @@ fn class_of(text: &str, texts: Texts) -> Node {
     Node::String(class.into())
 }
 
+/// A text as it is, unless it looks like a credential.
+fn scrubbed(text: &str) -> Node {
+    let class = classify(text);
+    let is_credential = class.starts_with("credential:");
+    Node::String(if is_credential { class } else { text }.into())
+}
+
 /// The same walk as [`Keep`]'s, over a tree.
 fn prune(branch: &Branch, texts: Texts, node: Node) -> Option<Node> {
     if branch.drop {
@@ -268,6 +280,7 @@ fn prune(branch: &Branch, texts: Texts, node: Node) -> Option<Node> {
     }
     Some(match node {
         Node::String(text) if branch.class_only => class_of(&text, texts),
+        Node::String(text) if branch.scrub => scrubbed(&text),
         Node::List(items) => match branch.elements() {
             None => Node::Null,
             Some(branch) => Node::List(

@@ -315,6 +315,7 @@ impl<'r> Reader<'r> {
             lists,
             notes,
             derived: Default::default(),
+            attestations: Vec::new(),
         }
     }
 }
@@ -444,6 +445,7 @@ mod tests {
                 .map(kind)
                 .into(),
             server_version: false,
+            ..Request::default()
         }
     }
 

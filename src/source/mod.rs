@@ -1,9 +1,9 @@
 //! Sources: where objects come from, each reduced to what the plan asked for.
 
-mod classify;
 pub mod cluster;
 pub mod decode;
 pub mod manifests;
+pub mod prometheus;
 pub mod snapshot;
 
 use std::{
@@ -16,13 +16,13 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    cluster::{ClusterError, ClusterOptions},
+    cluster::{ClusterError, ClusterOptions, Session},
+    prometheus::PrometheusOptions,
     snapshot::SnapshotError,
 };
 use crate::model::{GroupKind, Inventory, Object, Problem};
 
 pub use crate::plan::{KindRequest, Request};
-pub use classify::{classify, is_class};
 
 /// Receives objects while lists stream in, so that a caller may judge and drop them.
 ///
@@ -137,6 +137,14 @@ pub enum SourceError {
     /// Files cannot be read as manifests.
     #[error("{} files cannot be read as manifests", .0.len())]
     Manifests(Vec<Problem>),
+    /// A ConfigMap that was named cannot be read.
+    #[error("ConfigMap {name}: {reason}")]
+    ConfigMap {
+        /// Its namespace and name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// Standard input, or threads to work with, are not to be had.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -150,19 +158,80 @@ pub enum SourceError {
 /// The source cannot be read at all.
 pub fn collect(
     source: &Source,
+    prometheus: Option<&PrometheusOptions>,
     request: &Request,
     now: Option<Timestamp>,
     progress: Arc<dyn Progress>,
 ) -> Result<(Inventory, Vec<Problem>), SourceError> {
-    match source {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut session = None;
+    let (mut inventory, problems) = match source {
         Source::Live(options) => {
-            let runtime = tokio::runtime::Runtime::new()?;
+            let cluster = runtime.block_on(Session::connect(options))?;
             let sink = Collected::new();
-            let collecting = cluster::collect(request, options, sink.clone(), progress);
+            let asked = request.of_api_server();
+            let collecting = cluster::collect(&asked, &cluster, sink.clone(), progress);
             let mut inventory = runtime.block_on(collecting)?;
             sink.fill(&mut inventory);
-            Ok((inventory, Vec::new()))
+            session = Some(cluster);
+            (inventory, Vec::new())
         }
+        stored => read(stored, request, now)?,
+    };
+    if let Some(options) = prometheus {
+        if let Some(now) = now {
+            inventory.now = now;
+        }
+        let asking = prometheus::collect(request, options, session.as_ref(), &mut inventory);
+        runtime.block_on(asking)?;
+    }
+    prometheus::unasked(request, &mut inventory);
+    Ok((inventory, problems))
+}
+
+/// The entries of one ConfigMap of a live cluster.
+///
+/// # Errors
+/// There is no live cluster, or it does not hand the ConfigMap out.
+pub fn config_map(
+    source: &Source,
+    namespace: &str,
+    name: &str,
+) -> Result<BTreeMap<String, String>, SourceError> {
+    #[derive(serde::Deserialize)]
+    struct ConfigMap {
+        #[serde(default)]
+        data: BTreeMap<String, String>,
+    }
+    let told = |reason: String| SourceError::ConfigMap {
+        name: format!("{namespace}/{name}"),
+        reason,
+    };
+    let Source::Live(options) = source else {
+        return Err(told("only a live cluster has one".to_owned()));
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let bytes = runtime.block_on(async {
+        let session = Session::connect(options).await?;
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        let deadline = tokio::time::Instant::now() + options.list_deadline;
+        let answer = session.get(&path, "", deadline).await;
+        answer.map_err(|why| told(format!("{}: {}", why.cause, why.detail)))
+    })?;
+    let read = serde_json::from_slice::<ConfigMap>(&bytes);
+    Ok(read
+        .map_err(|_| told("it is no ConfigMap".to_owned()))?
+        .data)
+}
+
+/// Reads what is no live cluster.
+fn read(
+    source: &Source,
+    request: &Request,
+    now: Option<Timestamp>,
+) -> Result<(Inventory, Vec<Problem>), SourceError> {
+    match source {
+        Source::Live(_) => Err(std::io::Error::other("a cluster is not read as a file").into()),
         Source::Snapshot(file) => Ok((snapshot::read(file, request)?, Vec::new())),
         Source::Demo => Ok((snapshot::read_bytes("demo", DEMO, request)?, Vec::new())),
         Source::Manifests(paths) => {

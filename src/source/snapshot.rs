@@ -113,6 +113,8 @@ struct Kept {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     class: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    scrub: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     keys: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<Arc<str>, Kept>,
@@ -238,6 +240,7 @@ fn kept(projection: &Projection) -> Kept {
     Kept {
         all: projection.all,
         class: projection.class_only,
+        scrub: projection.scrub,
         keys: projection.keys,
         fields: projection
             .fields
@@ -254,6 +257,7 @@ fn projection(kept: &Kept) -> Projection {
     Projection {
         all: kept.all,
         class_only: kept.class,
+        scrub: kept.scrub,
         keys: kept.keys,
         fields: kept
             .fields
@@ -482,6 +486,7 @@ fn inventory(header: Header, lists: Vec<Collected>, request: &Request, name: &st
         lists: held,
         notes: header.notes,
         derived: BTreeMap::new(),
+        attestations: Vec::new(),
     }
 }
 
@@ -544,6 +549,7 @@ mod tests {
                 owned: None,
             }],
             server_version: true,
+            ..Request::default()
         }
     }
 
@@ -577,6 +583,7 @@ mod tests {
             lists: [(kind, list)].into(),
             notes: vec!["n".into()],
             derived: BTreeMap::new(),
+            attestations: Vec::new(),
         }
     }
 
@@ -662,6 +669,7 @@ mod tests {
                 owned: None,
             }],
             server_version: false,
+            ..Request::default()
         };
         let projected = Projected::new(&request.whole().kinds[0].projection, Texts::Plain);
         let json = deployment.to_string();

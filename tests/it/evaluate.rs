@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use seaworthy::{
-    evaluate::{default_params, evaluate},
+    evaluate::evaluate,
     model::{
         GroupKind, Inventory, KindList, ListState, Outcome, SourceKind, Unreadable,
         UnreadableCause, Verdicts, yaml::Source,
     },
     plan,
-    rule::{self, RuleSet},
+    rule::{self, RuleSet, default_params},
     source::manifests,
 };
 
@@ -49,7 +49,7 @@ fn inventory(rules: &RuleSet) -> Inventory {
         file: "cluster".into(),
         text: CLUSTER.into(),
     };
-    let request = plan::plan(rules);
+    let request = plan::plan(rules, &default_params(rules));
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut inventory = manifests::read_text(source, &request, now).unwrap();
     inventory.source = SourceKind::Live;

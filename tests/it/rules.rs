@@ -33,7 +33,7 @@ fn no_rule_reads_objects_as_a_whole() {
     let mut whole = Vec::new();
     for rule in loaded.rules.iter() {
         let alone = loaded.rules.filtered(|other| other.id == rule.id);
-        for request in plan::plan(&alone).kinds {
+        for request in plan::plan(&alone, &rule::default_params(&alone)).kinds {
             let root = &request.projection;
             let below = |name: &str| root.fields.get(name).is_some_and(|branch| branch.all);
             for part in ["spec", "status", "data", "metadata"] {

@@ -53,9 +53,11 @@ mod quantity;
 mod regex;
 mod semver;
 mod sets;
+mod texts;
 mod url;
 
 pub use budget::refill as refill_budget;
+pub use texts::UNKNOWN;
 
 /// What a part of the library registers, and the names that exist because of it.
 struct Library {
@@ -173,6 +175,7 @@ const LIBRARIES: &[Library] = &[
     regex::LIBRARY,
     semver::LIBRARY,
     sets::LIBRARY,
+    texts::LIBRARY,
     url::LIBRARY,
 ];
 
@@ -227,6 +230,7 @@ pub fn names() -> &'static BTreeSet<&'static str> {
 pub fn reads(name: &str) -> Option<Projection> {
     match name {
         "podRequests" => Some(pods::reads()),
+        "textClass" => Some(texts::reads()),
         _ => None,
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::fields::Checker;
 use crate::{
-    model::yaml::{Value, Written},
+    model::{
+        Attestation, Map, Node, Series, moment,
+        yaml::{Value, Written},
+    },
     rule::{Example, Expectation, ParamType},
 };
 
@@ -12,7 +15,14 @@ use crate::{
 const MAX_EXAMPLES: usize = 64;
 
 /// The keys that hold manifests, each saying what they show.
-const CASES: [&str; 4] = ["pass", "fail", "partial", "not-applicable"];
+const CASES: [&str; 6] = [
+    "pass",
+    "fail",
+    "partial",
+    "not-applicable",
+    "unknown",
+    "attested",
+];
 
 impl Checker<'_> {
     /// Examples. `params` is nothing where the parameters are not known.
@@ -29,8 +39,9 @@ impl Checker<'_> {
             .collect();
         let has = |wanted: fn(&Expectation) -> bool| examples.iter().any(|e| wanted(&e.expect));
         let fails = has(|e| matches!(e, Expectation::Fail | Expectation::Partial(_)));
+        let passes = has(|e| matches!(e, Expectation::Pass | Expectation::Attested));
         // An example that is wrong may be the one that would be missed.
-        if self.problems.len() == before && (!has(|e| *e == Expectation::Pass) || !fails) {
+        if self.problems.len() == before && (!passes || !fails) {
             let start = written.span.start;
             let message = "there must be an example that passes and one that fails";
             self.report(start..start, message);
@@ -61,10 +72,16 @@ impl Checker<'_> {
         let params = fields
             .take("params")
             .map(|written| self.param_values(written, params));
+        let prometheus = fields
+            .take("prometheus")
+            .map(|written| self.answers(written));
+        let attestations = fields
+            .take("attestations")
+            .map_or_else(Vec::new, |written| self.attested(written));
         self.unknown(&fields);
 
         let [(case, written)] = found[..] else {
-            let message = "an example has one of `pass`, `fail`, `partial` and `not-applicable`";
+            let message = "an example has one of `pass`, `fail`, `partial`, `not-applicable`, `unknown` and `attested`";
             self.report(item.span.clone(), message);
             return None;
         };
@@ -79,6 +96,8 @@ impl Checker<'_> {
             ("pass", None) => Expectation::Pass,
             ("fail", None) => Expectation::Fail,
             ("not-applicable", None) => Expectation::NotApplicable,
+            ("unknown", None) => Expectation::Unknown,
+            ("attested", None) => Expectation::Attested,
             ("partial", Some(credit)) => Expectation::Partial(self.credit(credit)?),
             (_, credit) => {
                 let place = credit.unwrap_or(item).span.clone();
@@ -92,9 +111,86 @@ impl Checker<'_> {
             title,
             manifests,
             params: params.unwrap_or_default(),
+            prometheus,
+            attestations,
             server,
             now,
             line: self.first_line(written),
+        })
+    }
+
+    /// Series by query.
+    fn answers(&mut self, written: &Written) -> BTreeMap<String, Vec<Series>> {
+        let mut answers = BTreeMap::new();
+        let Some(fields) = self.fields(written, "`prometheus`") else {
+            return answers;
+        };
+        for (key, written) in fields.named() {
+            let items = self.items(written, &key.name, 1_000);
+            let series = items.iter().filter_map(|item| self.series(item)).collect();
+            answers.insert(key.name.clone(), series);
+        }
+        answers
+    }
+
+    fn series(&mut self, item: &Written) -> Option<Series> {
+        let mut fields = self.fields(item, "a series")?;
+        let labels = fields
+            .take("labels")
+            .map_or(Node::Map(Map::default()), Written::node);
+        let value = self
+            .required(&mut fields, "value")
+            .and_then(|written| match written.value {
+                Value::Int(number) => Some(number as f64),
+                Value::Float(number) => Some(number),
+                _ => {
+                    self.wrong(written, "value", "a number");
+                    None
+                }
+            });
+        self.unknown(&fields);
+        Some(Series {
+            labels,
+            value: value?,
+        })
+    }
+
+    /// Attestations, of this rule unless they say otherwise.
+    fn attested(&mut self, written: &Written) -> Vec<Attestation> {
+        let items = self.items(written, "attestations", 100);
+        items
+            .iter()
+            .filter_map(|item| self.attestation(item))
+            .collect()
+    }
+
+    fn attestation(&mut self, item: &Written) -> Option<Attestation> {
+        let mut fields = self.fields(item, "an attestation")?;
+        let mut time = |checker: &mut Self, name: &'static str| {
+            let written = checker.required(&mut fields, name)?;
+            let time = written.as_text().and_then(moment);
+            if time.is_none() {
+                checker.wrong(written, name, "a date or an RFC 3339 time");
+            }
+            time
+        };
+        let (at, expires) = (time(self, "at"), time(self, "expires"));
+        let by = self.required_text(&mut fields, "by");
+        let scope = self.optional_text(&mut fields, "scope");
+        let result = self.optional_text(&mut fields, "result");
+        let details = fields
+            .take("details")
+            .map_or(Node::Map(Map::default()), Written::node);
+        self.unknown(&fields);
+        Some(Attestation {
+            rule: "".into(),
+            holds: result.is_none_or(|result| result == "pass"),
+            scope,
+            by,
+            at: at?,
+            expires: expires?,
+            evidence: Vec::new(),
+            details,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Expressions: compiled, with their names bound and their faults shown in the file.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     fields::{Checker, Fields},
     is_name,
@@ -9,7 +11,7 @@ use crate::{
     cel::{Expression, Scope},
     model::{
         Fraction,
-        yaml::{Value, Written},
+        yaml::{Key, Value, Written},
     },
     rule::Partial,
 };
@@ -18,6 +20,8 @@ use crate::{
 const MAX_VARIABLES: usize = 64;
 /// Most half measures of a rule.
 const MAX_PARTIAL: usize = 16;
+/// Most queries of a rule.
+const MAX_QUERIES: usize = 16;
 
 /// The names that expressions may use.
 pub(super) struct Names {
@@ -56,6 +60,51 @@ impl Checker<'_> {
             variables.extend(expression.map(|expression| (name.to_owned(), expression)));
         }
         variables
+    }
+
+    /// Names of a mapping with expressions.
+    pub fn named_expressions<'w>(
+        &mut self,
+        written: Option<&'w Written>,
+    ) -> Vec<(&'w Key, &'w Written)> {
+        let Some(written) = written else {
+            return Vec::new();
+        };
+        let Some(fields) = self.fields(written, "`promql`") else {
+            return Vec::new();
+        };
+        let named: Vec<_> = fields.named().collect();
+        if let Some((first, _)) = named.get(MAX_QUERIES) {
+            let message = format!("more than {MAX_QUERIES} queries");
+            self.report(first.span.clone(), message);
+        }
+        for (key, _) in &named {
+            if !is_name(&key.name) {
+                let message = format!("`{}` cannot be the name of a query", key.name);
+                self.report(key.span.clone(), message);
+            }
+        }
+        named
+    }
+
+    /// Queries: what they ask depends on nothing but parameters and the clock.
+    pub fn queries(
+        &mut self,
+        named: &[(&Key, &Written)],
+        names: &Names,
+    ) -> BTreeMap<String, Expression> {
+        let names = Names {
+            scope: Scope {
+                roots: BTreeSet::from(["now".to_owned()]),
+                params: names.scope.params.clone(),
+                ..Scope::default()
+            },
+            known: names.known,
+        };
+        let compiled = named.iter().filter_map(|(key, written)| {
+            Some((key.name.clone(), self.compile(written, "promql", &names)?))
+        });
+        compiled.collect()
     }
 
     /// Half measures.

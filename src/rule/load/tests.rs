@@ -42,7 +42,11 @@ requires: [names-short]
 subject: container
 with:
   budgets: {kind: policy/v1/PodDisruptionBudget, relation: selects}
+promql:
+  up: "'up > ' + string(params.tolerance)"
+attestation: Budgets were tried in a drain
 params:
+  attestationDays: {type: int, default: 90, description: Days that it holds}
   minRatio: {type: number, default: 1, profiles: {dev: 0.6, prod: 0.95}, description: Share that must comply}
   tolerance: {type: int, default: 0, description: Failures that are tolerated}
   grace: {type: duration, default: 1h30m, description: Time to start}
@@ -53,7 +57,7 @@ variables:
   - {name: count, expression: size(budgets)}
   - {name: some, expression: variables.count > 0}
 when: "!(workload.kind in ['Job', 'CronJob']) && !(container.name in params.names)"
-expression: variables.some || params.strict || container.name.startsWith(params.prefix)
+expression: variables.some || readable.up && size(prom.up) > 0 || size(attestations) > 0 || params.strict || container.name.startsWith(params.prefix)
 partial:
   - {credit: 0.25, expression: size(containers) > 1, messageExpression: "'half'"}
 messageExpression: "'container ' + container.name + ' lacks one'"
@@ -73,6 +77,10 @@ examples:
     partial: |
       apiVersion: v1
   - not-applicable: "{}"
+    prometheus: {up: [{labels: {job: x}, value: 0.5}]}
+  - unknown: "{}"
+  - attested: "{}"
+    attestations: [{by: jane, at: 2025-12-20, expires: 2026-02-01T00:00:00Z, result: pass, details: {x: 1}}]
 "#;
 
 const THEME: &str =
@@ -123,14 +131,21 @@ fn a_good_file_is_a_rule() {
     assert_eq!(&*rule.id, "wl-budgets");
     assert_eq!(rule.partial[0].credit, Fraction::new(1, 4));
     assert_eq!(rule.params["grace"].kind, ParamType::Duration);
-    let [fail, _, partial, none] = &rule.examples[..] else {
-        panic!("four examples");
+    let [fail, _, partial, none, unknown, attested] = &rule.examples[..] else {
+        panic!("six examples");
     };
     assert_eq!(fail.manifests, "apiVersion: v1\nkind: Pod\n");
     assert_eq!(partial.expect, Expectation::Partial(Fraction::new(1, 4)));
     let lines: Vec<&str> = full.lines().collect();
     assert!(lines[fail.line - 1].ends_with("apiVersion: v1"));
     assert!(lines[none.line - 1].contains("not-applicable"));
+    let up = &none.prometheus.as_ref().unwrap()["up"];
+    assert_eq!((up.len(), up[0].value), (1, 0.5));
+    assert_eq!(
+        (&unknown.expect, &unknown.prometheus),
+        (&Expectation::Unknown, &None)
+    );
+    assert_eq!(attested.attestations[0].by, "jane");
 }
 
 #[test]
@@ -188,7 +203,7 @@ fn each_mistake_is_one_problem_at_its_place() {
         (
             "kinds: [v1/Service]",
             "subject: pod",
-            "8:10: error: `subject` must be one of workload, container, namespace, cluster, not `pod`",
+            "8:10: error: `subject` must be one of workload, container, namespace, cluster, attestation, not `pod`",
         ),
         (
             "kinds: [v1/Service]",
@@ -294,7 +309,7 @@ fn each_mistake_is_one_problem_at_its_place() {
         (
             "  - pass:",
             "  - title: first\n    passs:",
-            "14:5: error: an example has one of `pass`, `fail`, `partial` and `not-applicable`",
+            "14:5: error: an example has one of `pass`, `fail`, `partial`, `not-applicable`, `unknown` and `attested`",
         ),
         (
             "  - pass:",
@@ -681,10 +696,24 @@ fn the_schema_describes_the_files_that_load() {
         ("    title: without a budget", "    credit: 0.5"),
         ("  - fail:", "  - pass: a\n    fail:"),
         ("  - pass:", "  - fail:"),
+        ("up: \"'up", "up: \"container.name + 'up"),
+        ("value: 0.5}", "value: many}"),
+        ("at: 2025-12-20", "at: long ago"),
+        ("  attestationDays", "  attestationDay"),
     ] {
         assert!(FULL.contains(part), "{part}");
-        let bad = FULL.replacen(part, by, 1);
-        assert!(!schema.is_valid(&json(&bad)), "the schema accepts {by}");
+        // One that passes is enough, so that it must be the only one.
+        let full = match by {
+            "  - fail:" => FULL.replace("  - attested:", "  - not-applicable:"),
+            _ => FULL.to_owned(),
+        };
+        let bad = full.replacen(part, by, 1);
+        let names_only = ["container.name", "long ago", "attestationDay"];
+        let in_schema = !names_only.iter().any(|part| by.contains(part));
+        assert!(
+            in_schema != schema.is_valid(&json(&bad)),
+            "the schema accepts {by}"
+        );
         assert!(check_one(&bad).is_err(), "the checker accepts {by}");
     }
 }

@@ -95,9 +95,13 @@ pub(super) fn guard(method: &Method, path: &str) -> Result<(), Refused> {
         ["apis", _, _, ref rest @ ..] => (false, rest),
         _ => return Ok(()),
     };
+    // What a Prometheus behind the server answers to questions is read, too.
+    let asks = core
+        && matches!(resource[..], ["services", _, "proxy", .., "api", "v1", question]
+            if ["query", "rules", "targets"].contains(&question));
     let acts = resource
         .get(2)
-        .is_some_and(|subresource| ACTING.contains(subresource));
+        .is_some_and(|subresource| ACTING.contains(subresource) && !asks);
     if acts || (core && resource.first() == Some(&"secrets")) {
         return refused();
     }
@@ -201,7 +205,7 @@ impl Http {
     async fn refusal(&self, response: Response<Body>) -> Failure {
         #[derive(Deserialize)]
         struct Status {
-            #[serde(default)]
+            #[serde(default, alias = "error")]
             message: String,
         }
         let code = response.status().as_u16();
@@ -237,12 +241,13 @@ impl Http {
     pub(super) async fn get_bytes(
         &self,
         path: &str,
+        query: &str,
         accept: &str,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let mut backoff = Backoff::default();
         loop {
-            let failure = match timeout_at(deadline, self.get_once(path, accept)).await {
+            let failure = match timeout_at(deadline, self.get_once(path, query, accept)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(Failure::Deadline(self.options.total_deadline)),
@@ -254,9 +259,9 @@ impl Http {
         }
     }
 
-    async fn get_once(&self, path: &str, accept: &str) -> Result<Answer, Failure> {
+    async fn get_once(&self, path: &str, query: &str, accept: &str) -> Result<Answer, Failure> {
         let _permit = self.permit().await?;
-        let response = self.get(path, "", accept).await?;
+        let response = self.get(path, query, accept).await?;
         let server_time = server_time(&response);
         let patience = self.options.read_timeout;
         let bytes = timeout(patience, read(response.into_body(), MAX_ANSWER))
@@ -278,7 +283,7 @@ impl Http {
         let deadline = deadline.min(started + connect::probe_timeout(&self.options));
         let mut backoff = Backoff::default();
         let failure = loop {
-            let failure = match timeout_at(deadline, self.get_once("/version", JSON)).await {
+            let failure = match timeout_at(deadline, self.get_once("/version", "", JSON)).await {
                 Ok(Ok(answer)) => {
                     let version: Version =
                         serde_json::from_slice(&answer.bytes).unwrap_or_default();

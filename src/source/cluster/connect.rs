@@ -63,7 +63,7 @@ pub(super) async fn connect(options: &ClusterOptions) -> Result<Connection, Clus
 
 /// Builds the client; tells which command is about to be run for credentials.
 fn build(options: &ClusterOptions, running: &OnceLock<String>) -> Result<Connection, ClusterError> {
-    let (mut config, origin) = match kubeconfig(options)? {
+    let (config, origin) = match kubeconfig(options)? {
         Some((kubeconfig, path)) => from_kubeconfig(kubeconfig, path, options)?,
         None => (in_cluster()?, "in-cluster".to_owned()),
     };
@@ -90,6 +90,68 @@ fn build(options: &ClusterOptions, running: &OnceLock<String>) -> Result<Connect
         notes
             .push("the server's certificate was not checked (insecure-skip-tls-verify)".to_owned());
     }
+    let url = match &config.proxy_url {
+        Some(proxy) => format!("{url} (through {})", shown_url(proxy)),
+        None => url,
+    };
+    let client = client(config, options, command.as_deref())?;
+    Ok(Connection {
+        client,
+        url,
+        origin,
+        command,
+        notes,
+    })
+}
+
+/// Builds a client for any server by its URL, which may carry a user and a password.
+pub(super) fn to_url(
+    text: &str,
+    token: Option<String>,
+    options: &ClusterOptions,
+) -> Result<Connection, ClusterError> {
+    let unusable = |reason: &str| ClusterError::Address {
+        reason: reason.to_owned(),
+    };
+    // The text may hold a password, so messages do not repeat it.
+    let mut url = url::Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(unusable("it is no http or https URL"));
+    }
+    let mut auth = AuthInfo {
+        token: token.map(Into::into),
+        ..AuthInfo::default()
+    };
+    if !url.username().is_empty() {
+        auth.username = Some(url.username().to_owned());
+        auth.password = Some(url.password().unwrap_or_default().to_owned().into());
+        let cleared = url.set_username("").and_then(|()| url.set_password(None));
+        cleared.map_err(|()| unusable("its user cannot be taken out"))?;
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let uri: Uri = url.as_str().parse().map_err(|_| unusable("it is no URL"))?;
+    let shown = shown_url(&uri);
+    if url.scheme() == "http" && has_secret(&auth) && !is_loopback(&uri) {
+        return Err(ClusterError::PlainHttp { url: shown });
+    }
+    let mut config = Config::new(uri);
+    config.auth_info = auth;
+    Ok(Connection {
+        client: client(config, options, None)?,
+        url: shown.clone(),
+        origin: shown,
+        command: None,
+        notes: Vec::new(),
+    })
+}
+
+/// The client of a configuration, with our own deadlines and no retries but ours.
+fn client(
+    mut config: Config,
+    options: &ClusterOptions,
+    command: Option<&str>,
+) -> Result<Client, ClusterError> {
     config.connect_timeout = Some(options.connect_timeout);
     config.read_timeout = Some(options.read_timeout);
     config.write_timeout = Some(options.read_timeout);
@@ -103,13 +165,9 @@ fn build(options: &ClusterOptions, running: &OnceLock<String>) -> Result<Connect
         .headers
         .push((USER_AGENT, HeaderValue::from_static(agent)));
 
-    let url = match &config.proxy_url {
-        Some(proxy) => format!("{url} (through {})", shown_url(proxy)),
-        None => url,
-    };
-    let client = Client::try_from(config).map_err(|error| match error {
+    Client::try_from(config).map_err(|error| match error {
         kube::Error::Auth(error) => ClusterError::CredentialPlugin {
-            command: command.clone().unwrap_or_default(),
+            command: command.unwrap_or_default().to_owned(),
             reason: failure::plugin_failure(&error),
         },
         // These errors quote no credentials.
@@ -123,13 +181,6 @@ fn build(options: &ClusterOptions, running: &OnceLock<String>) -> Result<Connect
             path: options.kubeconfig.clone(),
             reason: "no client can be built from it".to_owned(),
         },
-    })?;
-    Ok(Connection {
-        client,
-        url,
-        origin,
-        command,
-        notes,
     })
 }
 

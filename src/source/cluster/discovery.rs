@@ -246,7 +246,7 @@ async fn json<T: DeserializeOwned>(
     accept: &str,
     deadline: Instant,
 ) -> Result<T, Failure> {
-    let answer = http.get_bytes(path, accept, deadline).await?;
+    let answer = http.get_bytes(path, "", accept, deadline).await?;
     serde_json::from_slice(&answer.bytes)
         .map_err(|_| Failure::Malformed(format!("{path} did not answer with the JSON of the API")))
 }

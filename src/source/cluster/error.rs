@@ -75,6 +75,12 @@ pub enum ClusterError {
         /// How it ended. What it printed is not shown, since that can be a token.
         reason: String,
     },
+    /// A URL cannot be used. It is not repeated, since it may hold a password.
+    #[error("the URL cannot be used: {reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Credentials would go over the network in the clear.
     #[error("{url} is plain HTTP: credentials are not sent there")]
     PlainHttp {

@@ -331,11 +331,12 @@ fn is_metadata_only(projection: &Projection) -> bool {
     let Projection {
         all,
         class_only,
+        scrub,
         keys,
         fields,
         entries,
         items: _,
     } = projection;
     let metadata_only = fields.keys().all(|name| &**name == "metadata");
-    metadata_only && !all && !class_only && !keys && entries.is_none()
+    metadata_only && !all && !class_only && !scrub && !keys && entries.is_none()
 }

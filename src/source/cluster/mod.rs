@@ -12,6 +12,7 @@ mod error;
 mod failure;
 mod list;
 mod proxy;
+mod session;
 
 use std::{
     path::PathBuf,
@@ -37,6 +38,7 @@ use crate::model::{
     UnreadableCause,
 };
 pub use error::{ClusterError, TlsProblem};
+pub use session::Session;
 
 /// How to reach and read a cluster.
 #[derive(Clone, Debug)]
@@ -107,15 +109,18 @@ const SKEW_WORTH_A_NOTE: Duration = Duration::from_secs(30);
 /// The cluster cannot be reached or does not accept the credentials: nothing was read at all.
 pub async fn collect(
     request: &Request,
-    options: &ClusterOptions,
+    session: &Session,
     sink: Arc<dyn Sink>,
     progress: Arc<dyn Progress>,
 ) -> Result<Inventory, ClusterError> {
+    let Session {
+        http,
+        origin,
+        notes,
+        options,
+    } = session;
     let deadline = Instant::now() + options.total_deadline;
-    let connection = connect::connect(options).await?;
-    let origin = connection.origin.clone();
-    let mut notes = connection.notes.clone();
-    let http = Arc::new(Http::new(connection, options));
+    let (origin, mut notes) = (origin.clone(), notes.clone());
 
     let probe = http.probe(deadline).await?;
     let (now, skew) = clock(probe.server_time);
@@ -126,8 +131,8 @@ pub async fn collect(
         ));
     }
     let (uid, catalogue) = tokio::join!(
-        cluster_uid(&http, deadline),
-        discovery::discover(&http, request, deadline),
+        cluster_uid(http, deadline),
+        discovery::discover(http, request, deadline),
     );
     let resolved = discovery::resolve(&catalogue?, request);
 
@@ -143,6 +148,7 @@ pub async fn collect(
         lists: Default::default(),
         notes,
         derived: Default::default(),
+        attestations: Vec::new(),
     };
     let mut targets = Vec::new();
     for (kind, resolution) in resolved {
@@ -167,7 +173,6 @@ pub async fn collect(
         _ => 2,
     });
     let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
-    let options = Arc::new(options.clone());
     let mut lists = JoinSet::new();
     for target in targets {
         let listing = Listing::new(
@@ -251,7 +256,7 @@ async fn cluster_uid(http: &Http, deadline: Instant) -> Option<Arc<str>> {
     let mut projection = Projection::default();
     projection.path(&["metadata", "uid"]).all = true;
     let body = http
-        .get_bytes("/api/v1/namespaces/kube-system", client::JSON, deadline)
+        .get_bytes("/api/v1/namespaces/kube-system", "", client::JSON, deadline)
         .await
         .inspect_err(|failure| tracing::debug!(%failure, "the cluster's identity is unknown"))
         .ok()?;

@@ -203,6 +203,7 @@ fn wanted(kinds: &[&str]) -> Request {
     Request {
         kinds: kinds.collect(),
         server_version: true,
+        ..Request::default()
     }
 }
 
@@ -213,7 +214,8 @@ async fn read(server: &Server, kinds: &[&str]) -> Result<Inventory, ClusterError
 
 async fn read_with(options: &ClusterOptions, kinds: &[&str]) -> Result<Inventory, ClusterError> {
     let collected = Collected::new();
-    let mut inventory = collect(&wanted(kinds), options, collected.clone(), Arc::new(())).await?;
+    let session = Session::connect(options).await?;
+    let mut inventory = collect(&wanted(kinds), &session, collected.clone(), Arc::new(())).await?;
     collected.fill(&mut inventory);
     Ok(inventory)
 }

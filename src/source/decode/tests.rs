@@ -354,6 +354,7 @@ fn any_projection() -> impl Strategy<Value = Projection> {
                 |((all, class_only, keys), fields, entries, items)| Projection {
                     all,
                     class_only,
+                    scrub: false,
                     keys,
                     fields,
                     entries,

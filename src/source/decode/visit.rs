@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Bench, Branch, ObjectDecoder, Texts, class_of, prune};
+use super::{Bench, Branch, ObjectDecoder, Texts, class_of, prune, scrubbed};
 use crate::model::{Map, Node};
 
 /// Reads one value through a branch; nothing comes out of `null`.
@@ -71,6 +71,8 @@ impl<'de> Visitor<'de> for Keep<'_> {
     fn visit_str<E: Error>(self, value: &str) -> Result<Option<Node>, E> {
         Ok(Some(if self.branch.class_only {
             class_of(value, self.texts)
+        } else if self.branch.scrub {
+            scrubbed(value)
         } else if self.branch.all || self.branch.keys {
             Node::String(value.into())
         } else {

@@ -59,7 +59,46 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The class of a text: `empty`, `literal`, or `credential:` and the name of a pattern.
+/// Schemes of the addresses that a class tells apart.
+const SCHEMES: &[(&str, &str)] = &[
+    ("https://", "url:https"),
+    ("http://", "url:http"),
+    ("postgres://", "url:postgres"),
+    ("postgresql://", "url:postgres"),
+    ("mysql://", "url:mysql"),
+    ("redis://", "url:redis"),
+    ("amqp://", "url:amqp"),
+    ("mongodb://", "url:mongodb"),
+    ("tcp://", "url:tcp"),
+    ("grpc://", "url:grpc"),
+];
+
+/// A text that stands for another: a variable, a template, a path, a place in a secret store, a
+/// placeholder.
+fn is_reference(text: &str) -> bool {
+    let text = text.trim();
+    let starts = ["$(", "${", "{{", "vault:", "file:", "ref+", "/", "./", "@"];
+    starts.iter().any(|start| text.starts_with(start))
+        || (text.starts_with('<') && text.ends_with('>'))
+}
+
+/// A number, a truth value or a time span: a setting, and too little to be a credential.
+fn is_scalar(text: &str) -> bool {
+    let text = text.trim();
+    matches!(
+        text.to_ascii_lowercase().as_str(),
+        "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "none"
+    ) || text.parse::<f64>().is_ok()
+        || (text.starts_with(|c: char| c.is_ascii_digit())
+            && text
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len()
+                <= 2
+            && text.ends_with(|c: char| "smhdwkKMGTPi%B".contains(c)))
+}
+
+/// The class of a text: `empty`, `reference`, `scalar`, `url:` and a scheme, `literal`, or
+/// `credential:` and the name of a pattern.
 pub fn classify(text: &str) -> &'static str {
     static SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         RegexSetBuilder::new(PATTERNS.iter().map(|(_, pattern)| pattern))
@@ -77,13 +116,28 @@ pub fn classify(text: &str) -> &'static str {
     let looked_at = &text[..end];
     SET.as_ref()
         .and_then(|set| set.matches(looked_at).iter().next())
-        .map_or("literal", |first| PATTERNS[first].0)
+        .map_or_else(|| harmless(looked_at), |first| PATTERNS[first].0)
+}
+
+/// The class of a text that does not look like a credential.
+fn harmless(text: &str) -> &'static str {
+    if is_scalar(text) {
+        return "scalar";
+    }
+    if is_reference(text) {
+        return "reference";
+    }
+    let schemes = SCHEMES
+        .iter()
+        .find(|(start, _)| text.trim_start().starts_with(start));
+    schemes.map_or("literal", |(_, class)| class)
 }
 
 /// The class that a word names, if it names one. A snapshot holds classes instead of texts.
 pub fn is_class(word: &str) -> Option<&'static str> {
-    ["empty", "literal"]
+    ["empty", "literal", "reference", "scalar"]
         .into_iter()
+        .chain(SCHEMES.iter().map(|(_, class)| *class))
         .chain(PATTERNS.iter().map(|(name, _)| *name))
         .find(|class| *class == word)
 }
@@ -136,22 +190,31 @@ mod tests {
 
     #[test]
     fn leaves_ordinary_text_alone() {
-        for text in [
-            "true",
-            "8080",
-            "https://example.com/path?a=b",
-            "postgres://app:$(PASSWORD)@db/app",
-            "postgres://app:${PASSWORD}@db/app",
-            "password: ${DB_PASSWORD}",
-            "password: {{ .Values.password }}",
-            "passwordFile: /run/secrets/password",
-            "token=$(cat /run/token)",
-            "user@example.com",
-            "arn:aws:iam::123456789012:role/app",
-            "eyJ.not.a.token",
-            "a/long/AKIAPATH/inside",
+        for (text, class) in [
+            ("true", "scalar"),
+            ("8080", "scalar"),
+            ("30s", "scalar"),
+            ("512Mi", "scalar"),
+            ("https://example.com/path?a=b", "url:https"),
+            ("http://vault:8200", "url:http"),
+            ("postgres://app:$(PASSWORD)@db/app", "url:postgres"),
+            ("postgres://app:${PASSWORD}@db/app", "url:postgres"),
+            ("$(DB_PASSWORD)", "reference"),
+            ("vault:secret/data/db#password", "reference"),
+            ("/run/secrets/password", "reference"),
+            ("<set me>", "reference"),
+            ("password: ${DB_PASSWORD}", "literal"),
+            ("password: {{ .Values.password }}", "literal"),
+            ("passwordFile: /run/secrets/password", "literal"),
+            ("token=$(cat /run/token)", "literal"),
+            ("user@example.com", "literal"),
+            ("arn:aws:iam::123456789012:role/app", "literal"),
+            ("eyJ.not.a.token", "literal"),
+            ("a/long/AKIAPATH/inside", "literal"),
+            ("hunter2", "literal"),
+            ("7deadly", "literal"),
         ] {
-            assert_eq!(classify(text), "literal", "{text}");
+            assert_eq!(classify(text), class, "{text}");
         }
         assert_eq!(classify(""), "empty");
         assert_eq!(classify(" \n"), "empty");
@@ -163,7 +226,9 @@ mod tests {
         for (name, _) in PATTERNS {
             assert_eq!(is_class(name), Some(*name));
         }
-        assert_eq!(is_class("literal"), Some("literal"));
+        for class in ["empty", "literal", "reference", "scalar", "url:https"] {
+            assert_eq!(is_class(class), Some(class));
+        }
         assert_eq!(is_class("credential:other"), None);
     }
 
