@@ -18,8 +18,7 @@ use self::{
     selection::{Choosers, OPERATOR, VICTORIA},
 };
 use super::Derivation;
-use crate::model::{GroupKind, Inventory, Map, Node};
-const PROMETHEUS: &str = "prometheus";
+use crate::model::{GroupKind, Inventory, Map, Node, PROMETHEUS};
 
 const RULE_PATHS: &[&str] = &["metadata.labels", "spec.groups"];
 const CHOOSER_PATHS: &[&str] = &[

@@ -93,19 +93,27 @@ fn period(text: &str) -> Option<f64> {
     let text = text.to_lowercase();
     let periods = [
         ("month", 30.0),
-        ("30 days", 30.0),
-        ("28 days", 28.0),
         ("week", 7.0),
         ("quarter", 90.0),
         ("year", 365.0),
-        ("annual", 365.0),
-        ("daily", 1.0),
-        ("per day", 1.0),
-        ("a day", 1.0),
+        ("day", 1.0),
     ];
+    let speaks_of = |unit: &str| {
+        let each = ["per ", "a ", "each ", "every ", "/", "/ "];
+        let adverb = match unit {
+            "day" => "daily".to_owned(),
+            unit => format!("{unit}ly"),
+        };
+        let whole = |found: &str| {
+            text.split(found)
+                .skip(1)
+                .any(|rest| !rest.starts_with(char::is_alphabetic))
+        };
+        whole(&adverb) || each.iter().any(|before| whole(&format!("{before}{unit}")))
+    };
     periods
         .iter()
-        .find(|(word, _)| text.contains(word))
+        .find(|(unit, _)| speaks_of(unit))
         .map(|(_, days)| *days)
 }
 
