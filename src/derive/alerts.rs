@@ -224,6 +224,9 @@ fn place(rule: &Written<'_>, mut spec: Fields) -> Node {
     spec.insert("source".to_owned(), json!(rule.source));
     spec.insert("selected".to_owned(), json!(rule.by.is_some()));
     spec.insert("by".to_owned(), json!(rule.by));
+    if rule.by.is_none() {
+        spec.insert("idle".to_owned(), json!("is selected by no Prometheus"));
+    }
     let name = format!(
         "{}/{}/{}{}",
         rule.object, rule.group, rule.name, rule.number
@@ -308,7 +311,7 @@ fn behind(query: &Query, recorded: &BTreeMap<String, BTreeSet<String>>) -> BTree
 fn spec(expr: &str, recorded: &BTreeMap<String, BTreeSet<String>>) -> Fields {
     let fields = match promql::read(expr) {
         Err(broken) => json!({
-            "expr": expr, "error": broken.to_string(), "metrics": [], "selectors": [],
+            "expr": expr, "error": broken.to_string(), "idle": format!("does not parse ({broken})"), "metrics": [], "selectors": [],
             "comparisons": [], "usesUp": [], "absent": false, "forecast": false, "lint": [],
         }),
         Ok(query) => {
@@ -334,17 +337,24 @@ fn spec(expr: &str, recorded: &BTreeMap<String, BTreeSet<String>>) -> Fields {
                         "window": one.window, "function": one.function})
                 })
                 .collect();
+            let lint = lint::lint(&query);
+            let absent = called(&["absent", "absent_over_time"]);
+            let idle = match lint.first() {
+                Some(first) => Some(format!("can never tell: {first}")),
+                None => (!query.compares && !absent).then(|| "compares with nothing".to_owned()),
+            };
             json!({
                 "expr": expr,
+                "idle": idle,
                 "metrics": behind(&query, recorded),
                 "selectors": selectors,
                 "comparisons": comparisons,
                 "usesUp": query.jobs,
-                "absent": called(&["absent", "absent_over_time"]),
+                "absent": absent,
                 "forecast": called(&["predict_linear", "deriv"]),
                 "usedShare": threshold::used_share(&query.tree),
                 "leadSeconds": threshold::lead_seconds(&query.tree),
-                "lint": lint::lint(&query),
+                "lint": lint,
             })
         }
     };

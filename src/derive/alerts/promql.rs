@@ -21,6 +21,8 @@ pub struct Query {
     pub selectors: Vec<Selector>,
     /// Comparisons with a number.
     pub comparisons: Vec<Comparison>,
+    /// Whether anything is compared at all.
+    pub compares: bool,
     /// Regular expressions of the jobs whose `up` is asked for.
     pub jobs: Vec<String>,
     /// Functions that are called.
@@ -81,6 +83,7 @@ pub fn read(text: &str) -> Result<Query, Broken> {
         metrics,
         selectors: reader.selectors,
         comparisons: reader.comparisons,
+        compares: reader.compares,
         jobs,
         functions: reader.functions,
         tree,
@@ -98,6 +101,7 @@ struct Around {
 struct Reader {
     selectors: Vec<Selector>,
     comparisons: Vec<Comparison>,
+    compares: bool,
     functions: BTreeSet<String>,
 }
 
@@ -140,6 +144,7 @@ impl Reader {
             function: around.function.clone(),
         };
         if binary.op.is_comparison_operator() {
+            self.compares = true;
             let flipped = match &*op {
                 "<" => ">",
                 "<=" => ">=",
