@@ -5,6 +5,7 @@
 //! A derivation is a pure function of the inventory. Its objects look like Kubernetes' own
 //! (`metadata.name`, `metadata.namespace`), so that relations find them.
 
+pub mod alerts;
 mod backends;
 mod network;
 mod rbac;
@@ -34,7 +35,11 @@ pub struct Derivation {
 
 /// Every derivation. One that is computed from another stands after it.
 fn derivations() -> impl Iterator<Item = &'static Derivation> {
-    backends::DERIVATIONS.iter().chain(network::DERIVATIONS).chain(rbac::DERIVATIONS)
+    alerts::DERIVATIONS
+        .iter()
+        .chain(backends::DERIVATIONS)
+        .chain(network::DERIVATIONS)
+        .chain(rbac::DERIVATIONS)
 }
 
 /// Whether a kind is derived rather than read.
