@@ -5,6 +5,7 @@
 //! A derivation is a pure function of the inventory. Its objects look like Kubernetes' own
 //! (`metadata.name`, `metadata.namespace`), so that relations find them.
 
+mod admission;
 pub mod alerts;
 mod backends;
 mod network;
@@ -35,8 +36,9 @@ pub struct Derivation {
 
 /// Every derivation. One that is computed from another stands after it.
 fn derivations() -> impl Iterator<Item = &'static Derivation> {
-    alerts::DERIVATIONS
+    admission::DERIVATIONS
         .iter()
+        .chain(alerts::DERIVATIONS)
         .chain(backends::DERIVATIONS)
         .chain(network::DERIVATIONS)
         .chain(rbac::DERIVATIONS)

@@ -11,6 +11,7 @@ use crate::{
     model::{
         GroupKind, Inventory, ListState, Node, Object,
         known::{self, SelectorForm},
+        labels::expression_holds,
     },
     plan::namespace_kind,
     rule::{Relation, RelationKind, Rule, RuleSet, SubjectKind},
@@ -458,20 +459,8 @@ fn selects(selector: &Node, form: SelectorForm, labels: Option<&Node>) -> bool {
         .unwrap_or_default();
     form == SelectorForm::Labels
         || expressions.iter().all(|expression| {
-            let text = |field: &str| expression.get(field).and_then(Node::as_str);
-            let value = label(label_key(text("key").unwrap_or_default()));
-            let values = expression
-                .get("values")
-                .map(Node::items)
-                .unwrap_or_default();
-            let listed = value.is_some() && values.iter().any(|item| item.as_str() == value);
-            match text("operator") {
-                Some("In") => listed,
-                Some("NotIn") => !listed,
-                Some("Exists") => value.is_some(),
-                Some("DoesNotExist") => value.is_none(),
-                _ => false,
-            }
+            let key = expression.get("key").and_then(Node::as_str);
+            expression_holds(expression, label(label_key(key.unwrap_or_default())))
         })
 }
 

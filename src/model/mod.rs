@@ -5,6 +5,7 @@ mod classify;
 mod inventory;
 mod kind;
 pub mod known;
+pub mod labels;
 mod problem;
 mod projection;
 mod series;

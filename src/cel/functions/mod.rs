@@ -57,6 +57,7 @@ mod texts;
 mod url;
 
 pub use budget::refill as refill_budget;
+pub use quantity::compare_quantities;
 pub use texts::UNKNOWN;
 
 /// What a part of the library registers, and the names that exist because of it.

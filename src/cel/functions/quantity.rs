@@ -135,6 +135,11 @@ pub(super) struct Quantity(BigInt);
 
 opaque_value!(Quantity, "kubernetes.Quantity");
 
+/// How two resource quantities compare, where both are.
+pub fn compare_quantities(one: &str, other: &str) -> Option<Ordering> {
+    Some(Quantity::read(one)?.cmp(&Quantity::read(other)?))
+}
+
 /// What a suffix multiplies by.
 enum Unit {
     Ten(i64),
