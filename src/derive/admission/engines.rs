@@ -151,7 +151,7 @@ pub(super) fn derive(inventory: &Inventory) -> Vec<Node> {
                 "spec": {
                     "title": engine.title,
                     "installed": engine.installed,
-                    "ready": engine.ready,
+                    "ready": engine.ready.unwrap_or(-1),
                     "policies": count(engine.name),
                     "excludes": excludes,
                 },

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::model::{Inventory, Node, known};
 
+/// Ready replicas where nothing can show them: as many as anybody may ask for.
+const UNSEEN: i64 = i64::MAX;
+
 /// How many names are told of a list that may be long.
 const SHOWN: usize = 5;
 
@@ -309,8 +312,8 @@ fn engines(admission: &Admission<'_>, place: &Place<'_>) -> Vec<Value> {
             json!({
                 "name": policy.engine,
                 "builtIn": engine.is_none(),
-                "ready": engine.and_then(|engine| engine.ready),
-                "idle": admission.idle(policy.engine, place),
+                "ready": engine.and_then(|engine| engine.ready).unwrap_or(UNSEEN),
+                "idle": admission.idle(policy.engine, place).unwrap_or_default(),
                 "policies": 0,
             })
         });
@@ -321,8 +324,8 @@ fn engines(admission: &Admission<'_>, place: &Place<'_>) -> Vec<Value> {
     for engine in admission.engines.values().filter(|engine| engine.installed) {
         found.entry(engine.name).or_insert_with(|| {
             json!({
-                "name": engine.name, "builtIn": false, "ready": engine.ready,
-                "idle": engine.idle(place), "policies": 0,
+                "name": engine.name, "builtIn": false, "ready": engine.ready.unwrap_or(UNSEEN),
+                "idle": engine.idle(place).unwrap_or_default(), "policies": 0,
             })
         });
     }
@@ -381,7 +384,7 @@ pub(super) fn policies(inventory: &Inventory) -> Vec<Node> {
                     "blocks": blocks.len(),
                     "audits": audits.iter().take(SHOWN).collect::<Vec<_>>(),
                     "auditCount": audits.len(),
-                    "idle": idle,
+                    "idle": idle.unwrap_or_default(),
                     "notes": policy.notes,
                 },
             }))
