@@ -226,7 +226,7 @@ pub fn json(report: &Report) -> String {
 
 /// The same JSON with everything escaped that could steer or deceive a terminal. JSON itself asks
 /// for less: it lets DEL, C1 controls and bidirectional overrides through.
-fn armoured(json: &str) -> String {
+pub(super) fn armoured(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         let mut utf8 = [0; 4];
@@ -390,20 +390,12 @@ fn rule(rule: &RuleReport) -> Rule {
 
 fn finding(finding: &Finding) -> JsonFinding {
     let subject = &finding.subject;
-    let outcome = match finding.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::NotApplicable => "not-applicable",
-        Outcome::Unknown => "unknown",
-        Outcome::Error => "error",
-        Outcome::Attested => "attested",
-    };
     JsonFinding {
         group: subject.kind.group.to_string(),
         kind: subject.kind.kind.to_string(),
         namespace: subject.namespace.as_ref().map(|name| name.raw().to_owned()),
         name: subject.name.raw().to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome_word(finding.outcome).to_owned(),
         credit: finding.credit.to_f64().unwrap_or_default(),
         messages: finding
             .messages
@@ -443,8 +435,20 @@ fn mark(mark: &Mark) -> Score {
     }
 }
 
-fn number(points: &Points) -> f64 {
+pub(super) fn number(points: &Points) -> f64 {
     points.to_f64().unwrap_or_default()
+}
+
+/// The word for an outcome.
+pub fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::NotApplicable => "not-applicable",
+        Outcome::Unknown => "unknown",
+        Outcome::Error => "error",
+        Outcome::Attested => "attested",
+    }
 }
 
 /// The word for a kind of source.
