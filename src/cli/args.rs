@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     exit,
-    output::{self, Output},
+    output::{self, Output, OutputParser},
 };
 use crate::{
     audit::Options,
@@ -483,7 +483,7 @@ fn percentage(text: &str) -> Result<Fraction, String> {
   seaworthy audit                                the current context of your kubeconfig
   seaworthy audit --context prod --scorecard prod
   helm template my-chart | seaworthy audit --manifests -
-  seaworthy audit -o table -o json=report.json
+  seaworthy audit -o table -o json=report.json -o sarif=out.sarif -o junit=junit.xml
   seaworthy audit --min-score 80 --min-score security=70 --fail-on critical")]
 pub struct AuditArgs {
     #[command(flatten)]
@@ -494,7 +494,7 @@ pub struct AuditArgs {
     pub clock: ClockArgs,
     #[command(flatten)]
     pub gate: GateArgs,
-    /// Format, and the file it goes to: table, wide, json, yaml; may be repeated
+    /// Format, and the file it goes to; may be repeated, once without a file
     #[arg(
         short,
         long,
@@ -502,6 +502,7 @@ pub struct AuditArgs {
         value_name = "FORMAT[=FILE]",
         env = "SEAWORTHY_OUTPUT",
         value_delimiter = ',',
+        value_parser = OutputParser,
         default_value = "table"
     )]
     pub output: Vec<Output>,

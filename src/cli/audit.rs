@@ -12,7 +12,10 @@ use super::{
 use crate::{
     audit::{Audit, audit},
     gate::Decision,
-    report::{Parts, Report, Style, json, table},
+    report::{
+        Parts, Report, Style, codequality, comment, csv, json, junit, openmetrics, openreports,
+        policyreport, sarif, table,
+    },
 };
 
 /// Audits and writes every format that was asked for.
@@ -47,6 +50,14 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
             Format::Table | Format::Wide => table(&report, &style),
             Format::Json => json::json(&report),
             Format::Yaml => json::yaml(&report),
+            Format::Markdown => comment(&report),
+            Format::Sarif => sarif(&report),
+            Format::Junit => junit(&report),
+            Format::Csv => csv(&report),
+            Format::Openmetrics => openmetrics(&report),
+            Format::Policyreport => policyreport(&report),
+            Format::Openreports => openreports(&report),
+            Format::Codequality => codequality(&report),
         };
         match &wanted.file {
             Some(file) => output::to_file(file, &text)?,

@@ -1,10 +1,15 @@
 //! Where results go: standard output, or files that are whole or not there.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     str::FromStr,
+};
+
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
 };
 
 /// A format and where it goes; standard output if no file is given.
@@ -17,39 +22,93 @@ pub struct Output {
 }
 
 /// Formats of an audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// The terminal report.
+    /// For a terminal
     Table,
-    /// The terminal report with every gap and subject.
+    /// For a terminal, with every gap and subject
     Wide,
-    /// JSON, version 1.
+    /// JSON, version 1
     Json,
-    /// The same document as YAML.
+    /// The same document as YAML
     Yaml,
+    /// For the comment on a pull request
+    #[value(alias = "md")]
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for test reports
+    Junit,
+    /// For spreadsheets
+    Csv,
+    /// Metrics for a node exporter's textfile collector or a Pushgateway
+    Openmetrics,
+    /// PolicyReport and ClusterPolicyReport (wgpolicyk8s.io/v1alpha2)
+    Policyreport,
+    /// Report and ClusterReport (openreports.io/v1alpha1)
+    Openreports,
+    /// GitLab's code-quality JSON
+    Codequality,
 }
 
 impl FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (format, file) = match text.split_once('=') {
-            Some((format, "")) => return Err(format!("`{format}=` names no file")),
-            Some((format, file)) => (format, Some(PathBuf::from(file))),
+        let (name, file) = match text.split_once('=') {
+            Some((name, "")) => return Err(format!("`{name}=` names no file")),
+            Some((name, file)) => (name, Some(PathBuf::from(file))),
             None => (text, None),
         };
-        let format = match format {
-            "table" => Format::Table,
-            "wide" => Format::Wide,
-            "json" => Format::Json,
-            "yaml" => Format::Yaml,
-            other => {
-                return Err(format!(
-                    "unknown format `{other}`: table, wide, json or yaml"
-                ));
-            }
-        };
-        Ok(Output { format, file })
+        match Format::from_str(name, false) {
+            Ok(format) => Ok(Output { format, file }),
+            Err(_) => Err(unknown(name)),
+        }
+    }
+}
+
+/// What to say of a format that there is not.
+fn unknown(name: &str) -> String {
+    let known: Vec<String> = Format::value_variants()
+        .iter()
+        .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+        .collect();
+    let near = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .filter(|(distance, _)| *distance <= 2)
+        .min();
+    match near {
+        Some((_, near)) => format!("unknown format `{name}`; did you mean `{near}`?"),
+        None if Path::new(name).extension().is_some() => format!(
+            "`{name}` is a file; write FORMAT={name} with one of {}",
+            known.join(", ")
+        ),
+        None => format!("unknown format `{name}`; there are {}", known.join(", ")),
+    }
+}
+
+/// Reads `FORMAT[=FILE]`, and tells completion scripts the formats.
+#[derive(Clone)]
+pub struct OutputParser;
+
+impl TypedValueParser for OutputParser {
+    type Value = Output;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Output, clap::Error> {
+        StringValueParser::new()
+            .try_map(|text| text.parse::<Output>())
+            .parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let all = Format::value_variants().iter();
+        Some(Box::new(all.filter_map(ValueEnum::to_possible_value)))
     }
 }
 
@@ -185,7 +244,10 @@ mod tests {
         assert!(check(&outputs(&["table", "json"])).is_err());
         assert!(check(&outputs(&["yaml=a", "json=a"])).is_err());
         assert!("json=".parse::<Output>().is_err());
-        assert!("xml".parse::<Output>().is_err());
+        let error = |text: &str| text.parse::<Output>().unwrap_err();
+        assert!(error("xml").contains("there are table, wide"));
+        assert!(error("sariff=x").contains("did you mean `sarif`"));
+        assert!(error("out.html").contains("FORMAT=out.html"));
     }
 
     #[test]

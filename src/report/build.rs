@@ -65,6 +65,7 @@ impl Report {
             total: score.total.clone(),
             coverage: score.coverage.clone(),
             level: score.level.clone(),
+            levels: scorecard.levels.iter().map(|l| l.name.clone()).collect(),
             categories: score.categories.clone(),
             gaps: score
                 .gaps
@@ -111,7 +112,9 @@ fn rule_report(parts: &Parts<'_>, scored: &RuleScore) -> Option<RuleReport> {
         theme: scored.theme.clone(),
         severity: scored.severity,
         effort: scored.effort,
+        why: rule.why.clone(),
         fix: rule.fix.clone(),
+        references: rule.references.clone(),
         state: scored.state,
         possible: scored.possible.clone(),
         earned: scored.earned.clone(),

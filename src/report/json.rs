@@ -504,7 +504,7 @@ fn mark(mark: &Mark) -> Score {
     }
 }
 
-fn number(points: &Points) -> f64 {
+pub(super) fn number(points: &Points) -> f64 {
     points.to_f64().unwrap_or_default()
 }
 

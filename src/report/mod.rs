@@ -4,19 +4,34 @@
 //! a cluster stay [`Untrusted`] in it: each writer escapes them for its own syntax.
 
 mod build;
+mod codequality;
+mod comment;
+mod csv;
 mod diff;
 mod explain;
+mod findings;
 pub mod json;
+mod junit;
 mod markdown;
+mod openmetrics;
 mod plan;
+mod policyreport;
+mod sarif;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use self::csv::csv;
 pub use build::Parts;
+pub use codequality::codequality;
+pub use comment::comment;
 pub use diff::{Diff, Side, diff, diff_json, diff_markdown, diff_schema, diff_table};
 pub use explain::explain;
+pub use junit::junit;
+pub use openmetrics::openmetrics;
 pub use plan::{Plan, plan_json, plan_markdown, plan_schema, plan_table};
+pub use policyreport::{openreports, policyreport};
+pub use sarif::sarif;
 pub use table::{Style, table};
 
 use crate::{
@@ -52,6 +67,8 @@ pub struct Report {
     pub coverage: Points,
     /// The level and what stands in the way of the next.
     pub level: LevelStanding,
+    /// Names of the levels that there are, the lowest first.
+    pub levels: Vec<String>,
     /// Scores by category and theme.
     pub categories: Vec<CategoryScore>,
     /// Every rule that was evaluated, sorted by id.
@@ -98,8 +115,12 @@ pub struct RuleReport {
     pub severity: Severity,
     /// Effort of the fix.
     pub effort: Effort,
+    /// Why it matters, in Markdown.
+    pub why: String,
     /// What to do, in Markdown.
     pub fix: String,
+    /// Links and ids of other catalogues.
+    pub references: Vec<String>,
     /// What its verdicts amount to.
     pub state: RuleState,
     /// Points of the overall 100 that it can earn.

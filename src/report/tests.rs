@@ -79,7 +79,12 @@ fn rule(id: &str, severity: Severity, lost: i64) -> RuleReport {
         theme: "net".into(),
         severity,
         effort: Effort::S,
+        why: "Without it something breaks.".to_owned(),
         fix: "Do this first. Then do that.".to_owned(),
+        references: vec![
+            "https://kubernetes.io/docs/".to_owned(),
+            "CIS 5.2.2".to_owned(),
+        ],
         state,
         possible: tenths(lost + 10),
         earned: tenths(10),
@@ -245,6 +250,9 @@ fn report() -> Report {
             }),
             waived: vec!["wl-no-host-network".into()],
         },
+        levels: ["Development-ready", "Production-ready", "Enterprise-grade"]
+            .map(str::to_owned)
+            .into(),
         categories: vec![
             category(Category::Security, Some(theme("net", mark(700, 700, 660)))),
             category(
