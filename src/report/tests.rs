@@ -278,6 +278,7 @@ fn report() -> Report {
         ],
         notes: vec![HOSTILE.into()],
         gate: None,
+        baseline: None,
     }
 }
 
