@@ -239,20 +239,15 @@ impl Diff {
                 .filter(|(change, _, _)| *change == Change::New);
             new.map(|(_, subject, _)| format!("{}: {}", rule.id, subject.text()))
         });
-        // What is left by the rounding of a written report is no drop.
-        let exact = |points: Points| match negligible(&points) {
-            true => Points::zero(),
-            false => points,
-        };
         Comparison {
-            drop: self.difference().map(|points| exact(-points)),
+            drop: self.difference().map(|points| -points),
             drop_if_unknown_passed: old.zip(best).map(|(old, best)| exact(old - best)),
             new_failures: new.collect(),
         }
     }
 
     fn difference(&self) -> Option<Points> {
-        Some(self.new.score.as_ref()? - self.old.score.as_ref()?)
+        Some(exact(self.new.score.as_ref()? - self.old.score.as_ref()?))
     }
 
     fn same_yardstick(&self) -> bool {
@@ -408,6 +403,14 @@ macro_rules! say {
 /// Whether points are what the rounding of written reports leaves.
 fn negligible(points: &Points) -> bool {
     points.abs() < Points::new(1.into(), 1_000_000_000.into())
+}
+
+/// Points without what the rounding of written reports leaves.
+fn exact(points: Points) -> Points {
+    match negligible(&points) {
+        true => Points::zero(),
+        false => points,
+    }
 }
 
 /// Points with their sign.
