@@ -3,27 +3,21 @@
 //! A gate is judged on the unrounded numbers. Where the answer depends on what could not be read,
 //! the gate is inconclusive: it is not met by what nobody saw, and not failed by it either.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    model::{Category, Fraction, Severity},
+    model::{Fraction, Severity},
     score::{Mark, Points, RuleState, Score, one_decimal},
-    scorecard::Scorecard,
+    scorecard::{Scorecard, Thresholds},
 };
 
-/// The thresholds that were asked for.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gate {
-    /// Least score, 0 to 100.
-    pub min_score: Option<Fraction>,
-    /// Least score of a category, 0 to 100.
-    pub min_category: BTreeMap<Category, Fraction>,
-    /// Lowest level, by its name in the scorecard.
-    pub min_level: Option<String>,
-    /// No gap of this severity or a worse one may be open.
-    pub fail_on: Option<Severity>,
-    /// Least share of the applicable points that was assessed, 0 to 1.
-    pub min_coverage: Option<Fraction>,
+/// How a score compares with that of a baseline.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Points that it is below the baseline's; negative if above, none without a score in either.
+    pub drop: Option<Points>,
+    /// The same if everything unknown passed.
+    pub drop_if_unknown_passed: Option<Points>,
+    /// What fails now and did not, as `rule: subject`, where the rule is the same.
+    pub new_failures: Vec<String>,
 }
 
 /// What came of a gate.
@@ -37,59 +31,74 @@ pub enum Decision {
     Inconclusive(Vec<String>),
 }
 
-/// A threshold that the scorecard does not have.
+/// Thresholds that cannot be judged at all.
 #[derive(Debug, thiserror::Error)]
-#[error("the scorecard has no level `{level}`; it has {known}")]
-pub struct UnknownLevel {
-    level: String,
-    known: String,
+pub enum Error {
+    /// A threshold names a level that the scorecard does not have.
+    #[error("the scorecard has no level `{level}`; it has {known}")]
+    UnknownLevel {
+        /// The level asked for.
+        level: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A threshold compares with a baseline, and there is none.
+    #[error("--max-drop and --no-new-failures compare with a report: give --baseline")]
+    NoBaseline,
 }
 
-impl Gate {
-    /// Whether anything was asked for.
-    pub fn is_empty(&self) -> bool {
-        *self == Gate::default()
-    }
+/// New failures that are named in a reason.
+const SHOWN: usize = 10;
 
-    /// Judges a score.
-    ///
-    /// # Errors
-    /// The level asked for is none of the scorecard's.
-    pub fn judge(&self, score: &Score, scorecard: &Scorecard) -> Result<Decision, UnknownLevel> {
-        let mut judge = Judge::default();
-        judge.score("the score", self.min_score.as_ref(), score.total.as_ref());
-        for (category, least) in &self.min_category {
-            let mark = score.categories.iter().find(|c| c.category == *category);
-            let mark = mark.and_then(|category| category.mark.as_ref());
-            judge.score(category.as_str(), Some(least), mark);
-        }
-        if let Some(level) = &self.min_level {
-            judge.level(level, score, scorecard)?;
-        }
-        if let Some(severity) = self.fail_on {
-            judge.gaps(severity, score);
-        }
-        if let Some(least) = &self.min_coverage {
-            let hundred = Points::from_integer(100.into());
-            if score.coverage < points(least) {
-                judge.unclear.push(format!(
-                    "coverage is {} %, below {} %",
-                    one_decimal(&(&score.coverage * &hundred)),
-                    one_decimal(&(points(least) * &hundred))
-                ));
-            }
-        }
-        if score.total.is_none() && !self.is_empty() && judge.unclear.is_empty() {
-            judge.unclear.push("there is nothing to score".to_owned());
-        }
-        Ok(match (judge.missed.is_empty(), judge.unclear.is_empty()) {
-            (false, _) => Decision::NotMet(judge.missed),
-            (true, false) => Decision::Inconclusive(judge.unclear),
-            (true, true) => Decision::Met,
-        })
+/// Judges a score.
+///
+/// # Errors
+/// See [`Error`].
+pub fn judge(
+    thresholds: &Thresholds,
+    score: &Score,
+    scorecard: &Scorecard,
+    baseline: Option<&Comparison>,
+) -> Result<Decision, Error> {
+    let mut judge = Judge::default();
+    judge.score(
+        "the score",
+        thresholds.min_score.as_ref(),
+        score.total.as_ref(),
+    );
+    for (category, least) in &thresholds.min_category {
+        let mark = score.categories.iter().find(|c| c.category == *category);
+        let mark = mark.and_then(|category| category.mark.as_ref());
+        judge.score(category.as_str(), Some(least), mark);
     }
+    if let Some(level) = &thresholds.min_level {
+        judge.level(level, score, scorecard)?;
+    }
+    if let Some(severity) = thresholds.fail_on {
+        judge.gaps(severity, score);
+    }
+    if let Some(least) = &thresholds.min_coverage {
+        let hundred = Points::from_integer(100.into());
+        if score.coverage < points(least) {
+            judge.unclear.push(format!(
+                "coverage is {} %, below {} %",
+                one_decimal(&(&score.coverage * &hundred)),
+                one_decimal(&(points(least) * &hundred))
+            ));
+        }
+    }
+    if thresholds.compare() {
+        judge.change(thresholds, baseline.ok_or(Error::NoBaseline)?);
+    }
+    if score.total.is_none() && !thresholds.is_empty() && judge.unclear.is_empty() {
+        judge.unclear.push("there is nothing to score".to_owned());
+    }
+    Ok(match (judge.missed.is_empty(), judge.unclear.is_empty()) {
+        (false, _) => Decision::NotMet(judge.missed),
+        (true, false) => Decision::Inconclusive(judge.unclear),
+        (true, true) => Decision::Met,
+    })
 }
-
 #[derive(Default)]
 struct Judge {
     missed: Vec<String>,
@@ -119,16 +128,11 @@ impl Judge {
         }
     }
 
-    fn level(
-        &mut self,
-        name: &str,
-        score: &Score,
-        scorecard: &Scorecard,
-    ) -> Result<(), UnknownLevel> {
+    fn level(&mut self, name: &str, score: &Score, scorecard: &Scorecard) -> Result<(), Error> {
         let position = |name: &str| scorecard.levels.iter().position(|level| level.name == name);
         let Some(wanted) = position(name) else {
             let known: Vec<&str> = scorecard.levels.iter().map(|l| l.name.as_str()).collect();
-            return Err(UnknownLevel {
+            return Err(Error::UnknownLevel {
                 level: name.to_owned(),
                 known: known.join(", "),
             });
@@ -181,6 +185,42 @@ impl Judge {
                 "{} rules of severity {severity} or worse could not be judged: {}",
                 unknown.len(),
                 unknown.join(", ")
+            ));
+        }
+    }
+}
+
+impl Judge {
+    fn change(&mut self, thresholds: &Thresholds, change: &Comparison) {
+        if let Some(most) = thresholds.max_drop.as_ref().map(points) {
+            let allowed = one_decimal(&most);
+            match (&change.drop, &change.drop_if_unknown_passed) {
+                (Some(_), Some(drop)) if *drop > most => self.missed.push(format!(
+                    "the score is {} points below the baseline's; {allowed} are allowed",
+                    one_decimal(drop)
+                )),
+                (Some(drop), _) if *drop > most => self.unclear.push(format!(
+                    "the score is up to {} points below the baseline's, depending on what could not be read; {allowed} are allowed",
+                    one_decimal(drop)
+                )),
+                (Some(_), _) => {}
+                (None, _) => {
+                    let why = "there are not two scores to compare".to_owned();
+                    self.unclear.push(why);
+                }
+            }
+        }
+        let new = &change.new_failures;
+        if thresholds.no_new_failures && !new.is_empty() {
+            let shown = &new[..new.len().min(SHOWN)];
+            let more = match new.len() - shown.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.missed.push(format!(
+                "{} new failures: {}{more}",
+                new.len(),
+                shown.join(", ")
             ));
         }
     }

@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     audit::Options,
-    gate::Gate,
     model::{Category, Fraction, Severity},
     score::{Points, Target},
-    scorecard,
+    scorecard::{self, Thresholds},
     source::{
         Source,
         attestations::AttestationSource,
@@ -426,16 +425,33 @@ pub struct GateArgs {
     /// Least share of the points that could be assessed, in per cent
     #[arg(long, value_name = "PERCENT", env = "SEAWORTHY_MIN_COVERAGE", value_parser = percentage)]
     min_coverage: Option<Fraction>,
+    /// Report in JSON or snapshot to compare with
+    #[arg(long, value_name = "FILE", env = "SEAWORTHY_BASELINE")]
+    pub baseline: Option<PathBuf>,
+    /// Most points that the score may be below the baseline's
+    #[arg(long, value_name = "N", env = "SEAWORTHY_MAX_DROP", value_parser = percentage)]
+    max_drop: Option<Fraction>,
+    /// Nothing may fail that did not fail in the baseline
+    #[arg(long, env = "SEAWORTHY_NO_NEW_FAILURES", value_parser = BoolishValueParser::new())]
+    no_new_failures: bool,
+    /// Judge nothing, not even by the scorecard's own gate
+    #[arg(long, env = "SEAWORTHY_NO_GATE", value_parser = BoolishValueParser::new())]
+    no_gate: bool,
 }
 
 impl GateArgs {
-    /// The thresholds that are meant.
-    pub fn gate(&self) -> Gate {
-        let mut gate = Gate {
+    /// The thresholds that are meant: those given, and else those of the scorecard.
+    pub fn thresholds(&self, scorecard: &Thresholds) -> Thresholds {
+        if self.no_gate {
+            return Thresholds::default();
+        }
+        let mut gate = Thresholds {
             min_level: self.min_level.clone(),
             fail_on: self.fail_on,
             min_coverage: self.min_coverage.map(|percent| percent / 100),
-            ..Gate::default()
+            max_drop: self.max_drop,
+            no_new_failures: self.no_new_failures,
+            ..Thresholds::default()
         };
         for least in &self.min_score {
             match least.category {
@@ -443,7 +459,7 @@ impl GateArgs {
                 None => gate.min_score = Some(least.score),
             }
         }
-        gate
+        gate.or(scorecard)
     }
 }
 

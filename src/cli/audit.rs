@@ -1,21 +1,26 @@
 //! `seaworthy audit`
 
-use std::io::{self, stderr, stdout};
+use std::{
+    io::{self, stderr, stdout},
+    path::Path,
+};
 
 use super::{
     args::AuditArgs,
     diagnostics,
+    diff::{self, Failed},
     exit::Exit,
     output::{self, Format},
     progress::Bar,
 };
 use crate::{
-    audit::{Audit, audit},
-    gate::Decision,
+    audit::{Audit, Options, audit},
+    gate::{self, Decision},
     report::{
-        Parts, Report, Style, codequality, comment, csv, json, junit, openmetrics, openreports,
-        policyreport, sarif, table,
+        self, Diff, Parts, Report, Side, Style, codequality, comment, csv, json, junit,
+        openmetrics, openreports, policyreport, sarif, table,
     },
+    source::overlay::Overlay,
 };
 
 /// Audits and writes every format that was asked for.
@@ -28,10 +33,21 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
     if !arguments.quiet {
         diagnostics::problems(&audit.warnings, output::colour(&stderr()));
     }
-    let mut report = report(&audit);
-    let gate = arguments.gate.gate();
-    if !gate.is_empty() {
-        match gate.judge(&audit.score, &audit.yardstick.scorecard) {
+    let mut report = self::report(&audit);
+    if let Some(path) = &arguments.gate.baseline {
+        match baseline(path, &audit, &report, &arguments.options()) {
+            Ok(diff) => report.baseline = Some(diff),
+            Err(failed) => return Ok(failed.say("nothing was compared")),
+        }
+    }
+    let scorecard = &audit.yardstick.scorecard;
+    let thresholds = arguments.gate.thresholds(&scorecard.gate);
+    if !thresholds.is_empty() {
+        let comparison = report
+            .baseline
+            .as_ref()
+            .map(|diff| diff.comparison(&audit.score));
+        match gate::judge(&thresholds, &audit.score, scorecard, comparison.as_ref()) {
             Ok(decision) => report.gate = Some(decision),
             Err(error) => {
                 output::to_stderr(&format!("{error}\n"));
@@ -76,6 +92,21 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
         (_, None) => Exit::Inconclusive,
         (_, Some(_)) => Exit::Done,
     })
+}
+
+/// What moved the score since a baseline.
+fn baseline(
+    path: &Path,
+    audit: &Audit,
+    report: &Report,
+    options: &Options,
+) -> Result<Diff, Failed> {
+    let base = Options {
+        overlay: Overlay::default(),
+        ..options.clone()
+    };
+    let old = diff::file(path, &base, &audit.yardstick)?;
+    Ok(report::diff(old, Side::of(report, &audit.verdicts)))
 }
 
 /// The reasons are for whoever reads the log of a pipeline, quiet or not.

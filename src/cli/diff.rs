@@ -25,10 +25,23 @@ use crate::{
 const MAX_REPORT: u64 = 256 << 20;
 
 /// Why there is no difference to show.
-enum Failed {
+pub enum Failed {
     Audit(Error),
     /// A file that is neither a report nor a snapshot, and why.
     File(String),
+}
+
+impl Failed {
+    /// Says why, and what the command ends with.
+    pub fn say(&self, what: &str) -> Exit {
+        match self {
+            Failed::Audit(error) => diagnostics::failed(what, error, output::colour(&stderr())),
+            Failed::File(message) => {
+                output::to_stderr(&format!("{what}: {message}\n"));
+                Exit::BadInput
+            }
+        }
+    }
 }
 
 impl From<Error> for Failed {
@@ -41,14 +54,7 @@ impl From<Error> for Failed {
 pub fn run(arguments: &DiffArgs) -> io::Result<Exit> {
     let (old, new) = match sides(arguments) {
         Ok(sides) => sides,
-        Err(Failed::Audit(error)) => {
-            let colour = output::colour(&stderr());
-            return Ok(diagnostics::failed("nothing was compared", &error, colour));
-        }
-        Err(Failed::File(message)) => {
-            output::to_stderr(&format!("nothing was compared: {message}\n"));
-            return Ok(Exit::BadInput);
-        }
+        Err(failed) => return Ok(failed.say("nothing was compared")),
     };
     let diff = diff(old, new);
     let text = match arguments.output {
@@ -106,7 +112,7 @@ fn side(audit: &Audit) -> Side {
 }
 
 /// A side from a file: a report in JSON, or a snapshot that is audited now.
-fn file(path: &Path, options: &Options, yardstick: &Arc<Yardstick>) -> Result<Side, Failed> {
+pub fn file(path: &Path, options: &Options, yardstick: &Arc<Yardstick>) -> Result<Side, Failed> {
     let unreadable = |error: io::Error| Failed::File(format!("{}: {error}", path.display()));
     let mut start = [0; 1];
     let mut file = File::open(path).map_err(unreadable)?;

@@ -32,6 +32,33 @@ use crate::model::{GroupKind, Inventory, Node, Object};
 /// Kyverno's own kind of policies, and what must be read of them.
 const KYVERNO: &[&str] = &["metadata.annotations", "spec", "status.conditions"];
 const POLICY: &[&str] = &["metadata.annotations", "spec"];
+const EXCEPTION: &[&str] = &[
+    "spec.exceptions",
+    "spec.match",
+    "spec.podSecurity",
+    "spec.conditions",
+];
+const IMAGES: &[&str] = &[
+    "metadata.annotations",
+    "spec.attestors.*.name",
+    "spec.evaluation",
+    "spec.matchConstraints",
+    "spec.matchImageReferences",
+    "spec.validationActions",
+    "status.conditions",
+];
+const GENERATING: &[&str] = &[
+    "metadata.annotations",
+    "spec.generate",
+    "spec.variables",
+    "status.conditions",
+];
+const BINDING: &[&str] = &[
+    "spec.policyName",
+    "spec.validationActions",
+    "spec.matchResources",
+];
+const SIGSTORE: &[&str] = &["spec.authorities.*.name", "spec.images", "spec.mode"];
 
 /// Everything that says what is refused, and the engines that do it.
 macro_rules! reads {
@@ -39,17 +66,17 @@ macro_rules! reads {
         &[
             ("kyverno.io/v1/ClusterPolicy", KYVERNO),
             ("kyverno.io/v1/Policy", KYVERNO),
-            ("kyverno.io/v2|v2beta1/PolicyException", &["spec"]),
+            ("kyverno.io/v2|v2beta1/PolicyException", EXCEPTION),
             ("policies.kyverno.io/v1|v1beta1|v1alpha1/ValidatingPolicy", KYVERNO),
             ("policies.kyverno.io/v1|v1beta1/NamespacedValidatingPolicy", KYVERNO),
-            ("policies.kyverno.io/v1|v1beta1|v1alpha1/ImageValidatingPolicy", KYVERNO),
-            ("policies.kyverno.io/v1|v1beta1/NamespacedImageValidatingPolicy", KYVERNO),
-            ("policies.kyverno.io/v1|v1beta1|v1alpha1/GeneratingPolicy", KYVERNO),
+            ("policies.kyverno.io/v1|v1beta1|v1alpha1/ImageValidatingPolicy", IMAGES),
+            ("policies.kyverno.io/v1|v1beta1/NamespacedImageValidatingPolicy", IMAGES),
+            ("policies.kyverno.io/v1|v1beta1|v1alpha1/GeneratingPolicy", GENERATING),
             ("constraints.gatekeeper.sh/v1beta1/*", POLICY),
             ("config.gatekeeper.sh/v1alpha1/Config", &["spec.match"]),
             ("admissionregistration.k8s.io/v1|v1beta1/ValidatingAdmissionPolicy", POLICY),
-            ("admissionregistration.k8s.io/v1|v1beta1/ValidatingAdmissionPolicyBinding", POLICY),
-            ("policy.sigstore.dev/v1beta1|v1alpha1/ClusterImagePolicy", POLICY),
+            ("admissionregistration.k8s.io/v1|v1beta1/ValidatingAdmissionPolicyBinding", BINDING),
+            ("policy.sigstore.dev/v1beta1|v1alpha1/ClusterImagePolicy", SIGSTORE),
             (
                 "admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration",
                 &[

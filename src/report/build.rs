@@ -96,6 +96,7 @@ impl Report {
                 .map(|note| note.as_str().into())
                 .collect(),
             gate: None,
+            baseline: None,
         }
     }
 }

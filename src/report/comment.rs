@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     Report, RuleReport, blocker_text, counted,
+    diff::diff_within,
     findings::{said, unanswered},
     json::source_word,
     markdown, place_text, shown, subject_text,
@@ -41,6 +42,9 @@ pub fn comment(report: &Report) -> String {
     let mut out = String::new();
     headline(&mut out, report);
     gate(&mut out, report);
+    if let Some(diff) = &report.baseline {
+        say!(out, "{}", diff_within(diff, LIMIT / 4));
+    }
     level(&mut out, report);
     categories(&mut out, report);
     let mut rest = String::new();

@@ -21,8 +21,9 @@ use super::{
     table::wrap,
 };
 use crate::{
+    gate::Comparison,
     model::{GroupKind, Subject, Untrusted, Verdicts},
-    score::{Points, one_decimal},
+    score::{Points, Score, one_decimal},
 };
 
 /// Subjects of a rule that are listed unless all are asked for.
@@ -226,8 +227,27 @@ impl Diff {
         self.rules.is_empty() && self.difference().is_none_or(|points| negligible(&points))
     }
 
+    /// What a gate wants to know of it.
+    pub fn comparison(&self, score: &Score) -> Comparison {
+        let old = self.old.score.as_ref();
+        let best = score.total.as_ref().map(|total| &total.if_unknown_passed);
+        let same = self.rules.iter().filter(|rule| !rule.rule_changed);
+        let new = same.flat_map(|rule| {
+            let new = rule
+                .subjects
+                .iter()
+                .filter(|(change, _, _)| *change == Change::New);
+            new.map(|(_, subject, _)| format!("{}: {}", rule.id, subject.text()))
+        });
+        Comparison {
+            drop: self.difference().map(|points| -points),
+            drop_if_unknown_passed: old.zip(best).map(|(old, best)| exact(old - best)),
+            new_failures: new.collect(),
+        }
+    }
+
     fn difference(&self) -> Option<Points> {
-        Some(self.new.score.as_ref()? - self.old.score.as_ref()?)
+        Some(exact(self.new.score.as_ref()? - self.old.score.as_ref()?))
     }
 
     fn same_yardstick(&self) -> bool {
@@ -385,6 +405,14 @@ fn negligible(points: &Points) -> bool {
     points.abs() < Points::new(1.into(), 1_000_000_000.into())
 }
 
+/// Points without what the rounding of written reports leaves.
+fn exact(points: Points) -> Points {
+    match negligible(&points) {
+        true => Points::zero(),
+        false => points,
+    }
+}
+
 /// Points with their sign.
 fn signed(points: &Points) -> String {
     let text = one_decimal(points);
@@ -403,7 +431,8 @@ fn level_text(level: Option<&String>) -> String {
 }
 
 impl Diff {
-    fn headline(&self) -> String {
+    /// Scores and levels, then and now.
+    pub(super) fn headline(&self) -> String {
         let (old, new) = (&self.old, &self.new);
         let difference = self.difference();
         let difference = difference.map(|points| format!(" ({})", signed(&points)));
@@ -509,8 +538,13 @@ pub fn diff_table(diff: &Diff, style: &Style) -> String {
     out
 }
 
-/// The difference as Markdown, for a pull request.
+/// The difference as Markdown, for a pull request: at most what GitHub takes in a comment.
 pub fn diff_markdown(diff: &Diff) -> String {
+    diff_within(diff, 65_000)
+}
+
+/// The same in a number of bytes, but for its head; what does not fit is counted.
+pub(super) fn diff_within(diff: &Diff, limit: usize) -> String {
     let mut out = String::new();
     say!(out, "### Readiness: {}\n", markdown::text(&diff.headline()));
     for part in diff.parts() {
@@ -525,8 +559,7 @@ pub fn diff_markdown(diff: &Diff) -> String {
         "\n| points | rule | then → now | subjects |\n|---:|---|---|---|"
     );
     for rule in diff.rules.iter().filter(|rule| rule.is_visible()) {
-        say!(
-            out,
+        let row = format!(
             "| {} | {} (`{}`) | {} | {} |",
             signed(&rule.total()),
             markdown::cell(&rule.title),
@@ -534,9 +567,15 @@ pub fn diff_markdown(diff: &Diff) -> String {
             rule.states_text(),
             rule.counts()
         );
+        if out.len() + row.len() > limit {
+            say!(out, "\nMore rules moved than a comment holds.");
+            return out;
+        }
+        say!(out, "{row}");
     }
     let detailed = diff.rules.iter().filter(|rule| !rule.subjects.is_empty());
     for rule in detailed {
+        let before = out.len();
         say!(
             out,
             "\n<details><summary><code>{}</code> {}</summary>\n",
@@ -557,6 +596,11 @@ pub fn diff_markdown(diff: &Diff) -> String {
             say!(out, "- and {} more", rule.subjects.len() - 50);
         }
         say!(out, "\n</details>");
+        if out.len() > limit {
+            out.truncate(before);
+            say!(out, "\nThere are more subjects than a comment holds.");
+            return out;
+        }
     }
     out
 }
@@ -566,7 +610,7 @@ pub fn diff_markdown(diff: &Diff) -> String {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Seaworthy diff")]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(super) struct Document {
     /// Version of this format.
     version: u32,
     old: End,
@@ -624,6 +668,13 @@ struct SubjectDocument {
 
 /// The difference as a JSON document, ending in a line feed.
 pub fn diff_json(diff: &Diff) -> String {
+    let mut text = serde_json::to_string_pretty(&document(diff)).unwrap_or_default();
+    text.push('\n');
+    armoured(&text)
+}
+
+/// The difference as plain data.
+pub(super) fn document(diff: &Diff) -> Document {
     let end = |side: &Side| End {
         origin: side.origin.clone(),
         time: side.time.clone(),
@@ -631,7 +682,7 @@ pub fn diff_json(diff: &Diff) -> String {
         level: side.level.clone(),
         yardstick: side.yardstick.clone(),
     };
-    let document = Document {
+    Document {
         version: 1,
         old: end(&diff.old),
         new: end(&diff.new),
@@ -640,10 +691,7 @@ pub fn diff_json(diff: &Diff) -> String {
         by_applicability: number(&diff.applicability),
         by_yardstick: number(&diff.yardstick),
         rules: diff.rules.iter().map(rule_document).collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    armoured(&text)
+    }
 }
 
 /// JSON Schema of the document.

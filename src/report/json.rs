@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Finding, Report, RuleReport, blocker_text,
-    diff::{Brief, Side, SideRule, SubjectKey},
+    diff::{self, Brief, Side, SideRule, SubjectKey},
 };
 use crate::{
     gate::Decision,
@@ -49,6 +49,9 @@ struct Document {
     notes: Vec<String>,
     /// What came of the gate; nothing if none was asked for.
     gate: Option<Gate>,
+    /// What moved the score since the baseline; nothing if none was given.
+    #[serde(default, skip_deserializing)]
+    baseline: Option<diff::Document>,
 }
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -392,6 +395,7 @@ fn document(report: &Report) -> Document {
                 reasons: reasons.to_vec(),
             }
         }),
+        baseline: report.baseline.as_ref().map(diff::document),
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Report {
     pub notes: Vec<Untrusted>,
     /// What came of the gate, where one was asked for.
     pub gate: Option<Decision>,
+    /// What moved the score since a baseline, where one was given.
+    pub baseline: Option<Diff>,
 }
 
 /// What a score was measured by. Scores of different yardsticks do not compare.

@@ -116,6 +116,10 @@ fn headline(out: &mut String, report: &Report, style: &Style) {
     }
     apart.push(format!("coverage {}", percent(&report.coverage)));
     say!(out, "      {}", wrap(&apart.join(" · "), style.width, 6));
+    if let Some(diff) = &report.baseline {
+        let line = format!("since the baseline: {}", diff.headline());
+        say!(out, "      {}", wrap(&line, style.width, 6));
+    }
     if let Some(next) = &report.level.next {
         say!(
             out,

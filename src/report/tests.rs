@@ -1,6 +1,8 @@
 //! What each writer makes of the same report. It is made by hand: a live cluster of which not
 //! everything could be read, and whose names are hostile.
 
+mod formats;
+
 use jiff::Timestamp;
 
 use super::{
@@ -276,6 +278,7 @@ fn report() -> Report {
         ],
         notes: vec![HOSTILE.into()],
         gate: None,
+        baseline: None,
     }
 }
 

@@ -11,9 +11,10 @@ use serde_saphyr::Spanned;
 use super::{
     CategoryBudget, Level, Scorecard,
     digest::digest,
-    file::{Decimal, LevelFile, Source, range},
+    file::{Decimal, GateFile, LevelFile, Source, range},
     load::Link,
     params::params,
+    thresholds::thresholds,
 };
 use crate::{
     model::{Category, Fraction, Node, Problem, ProblemSeverity},
@@ -42,6 +43,11 @@ impl<'a, T> Placed<'a, T> {
     pub fn error(&self, message: impl Into<String>) -> Problem {
         self.source.error(self.at.clone(), message)
     }
+
+    /// The file it was written in.
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
 }
 
 /// Parameter values by rule or theme as written, then by name.
@@ -64,6 +70,7 @@ struct Overlay<'a> {
     themes: BTreeMap<Category, Vec<(String, Placed<'a, u32>)>>,
     levels: Option<Placed<'a, Vec<Placed<'a, LevelFile>>>>,
     ceilings: BTreeMap<String, (Placed<'a, ()>, Placed<'a, String>)>,
+    gate: Option<Placed<'a, &'a GateFile>>,
     params: Written<'a>,
 }
 
@@ -124,6 +131,9 @@ fn overlay<'a>(chain: &'a [Link], problems: &mut Vec<Problem>) -> Overlay<'a> {
                 .map(|level| Placed::new(source, level, level.value.clone()))
                 .collect();
             all.levels = Some(Placed::new(source, levels, each));
+        }
+        if let Some(gate) = &file.gate {
+            all.gate = Some(Placed::new(source, gate, &gate.value));
         }
         for (profile, level) in &file.ceilings.0 {
             let placed = Placed::new(source, level, level.value.clone());
@@ -191,6 +201,9 @@ fn meant(
     }
     let categories = budgets(all, rules, problems);
     let levels = levels(all, problems);
+    let names: Vec<&str> = levels.iter().map(|level| &*level.name).collect();
+    let gate = all.gate.as_ref();
+    let gate = gate.map(|gate| thresholds(gate, &names, problems));
     let params = params(&all.params, rules, problems);
     let (profile, target) = (all.profile.as_ref()?, all.target.as_ref()?);
     let mut scorecard = Scorecard {
@@ -207,6 +220,7 @@ fn meant(
             .map(|(k, (_, level))| (k.clone(), level.value.clone()))
             .collect(),
         target: target.value,
+        gate: gate.unwrap_or_default(),
         digest: String::new(),
     };
     scorecard.digest = digest(&scorecard, &all.params);

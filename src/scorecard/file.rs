@@ -87,6 +87,10 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub ceilings: Entries<Spanned<String>>,
+    /// What a score must reach for `audit` to end with success. It replaces that of the extended
+    /// scorecard as a whole; each flag of the command line replaces its part.
+    #[schemars(with = "Option<GateFile>")]
+    pub gate: Option<Spanned<GateFile>>,
     /// Parameter values by rule or theme, and name. They win over the profile's. `minRatio` may be
     /// set for every rule with aggregate share, `tolerance` for every rule with aggregate count.
     #[serde(default)]
@@ -128,6 +132,30 @@ pub(super) struct LevelFile {
     pub min_coverage: Option<Decimal>,
     /// The level is called borderline while more than this many critical gaps are open.
     pub borderline_above_critical: Option<u32>,
+}
+
+/// The gate of a scorecard file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Gate")]
+pub(super) struct GateFile {
+    /// Least score, 0 to 100.
+    pub min_score: Option<Decimal>,
+    /// Least score by category, 0 to 100.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<crate::model::Category, Decimal>")]
+    pub min_category: Entries<Decimal>,
+    /// Lowest level.
+    pub min_level: Option<String>,
+    /// No open gap of this severity or a worse one.
+    #[schemars(with = "Option<crate::model::Severity>")]
+    pub fail_on: Option<Spanned<String>>,
+    /// Least coverage, 0 to 1.
+    pub min_coverage: Option<Decimal>,
+    /// Most points that the score may be below that of the baseline.
+    pub max_drop: Option<Decimal>,
+    /// Nothing may fail that did not fail in the baseline.
+    pub no_new_failures: Option<bool>,
 }
 
 /// JSON Schema of scorecard files, for editors.

@@ -10,6 +10,7 @@ mod load;
 mod params;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod waiver;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use attestation::{Entry, EntryProof, load_attestations, parse_attestations};
 pub use file::{decimal, exact, schema};
 pub use load::{embedded_names, load};
+pub use thresholds::Thresholds;
 pub use waiver::{Selector, Waiver, load_waivers};
 
 use crate::{
@@ -45,6 +47,8 @@ pub struct Scorecard {
     pub ceilings: BTreeMap<String, String>,
     /// Score that plans aim at unless told otherwise.
     pub target: Fraction,
+    /// The gate that holds where none is asked for.
+    pub gate: Thresholds,
     /// SHA-256 of the resolved scorecard, in hex.
     pub digest: String,
 }

@@ -279,7 +279,7 @@ fn a_gate_is_met_missed_or_cannot_be_judged() {
         "--min-score",
         "operations=30",
         "--min-coverage",
-        "90",
+        "50",
     ]);
     assert_eq!((code, decision), (Some(0), "met".into()), "{stderr}");
 
@@ -322,4 +322,86 @@ fn a_gate_is_met_missed_or_cannot_be_judged() {
     assert_eq!(run(&["--min-score", "101"]).0, Some(2));
     assert_eq!(run(&["--min-score", "safety=10"]).0, Some(2));
     assert_eq!(run(&["--min-level", "Perfect"]).0, Some(2));
+}
+
+/// What a pipeline does: a report is kept, a change is judged by it.
+#[test]
+fn a_gate_compares_with_a_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let baseline = folder.path().join("main.json");
+    let before = format!("json={}", baseline.display());
+    let output = seaworthy(&["audit", "--demo", "-q", "-o", &before]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    write(
+        folder.path(),
+        "change.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: risky, namespace: shop}\nspec:\n  \
+         selector: {matchLabels: {app: risky}}\n  template:\n    metadata: {labels: {app: risky}}\n    \
+         spec: {containers: [{name: risky, image: nginx, securityContext: {privileged: true}}]}\n",
+    );
+    let change = folder.path().join("change.yaml");
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["audit", "--demo", "-q", "-o", "json", "--baseline"];
+        all.push(baseline.to_str().unwrap());
+        all.extend(arguments);
+        let output = seaworthy(&all);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), report, text(&output.stderr))
+    };
+    let (code, report, stderr) = run(&["--max-drop", "0", "--no-new-failures"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(report["baseline"]["difference"], 0.0);
+
+    let overlay = ["--overlay", change.to_str().unwrap()];
+    let (code, report, stderr) = run(&[&overlay[..], &["--no-new-failures"]].concat());
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("wl-no-privileged: Deployment shop/risky"),
+        "{stderr}"
+    );
+    assert!(report["baseline"]["difference"].as_f64().unwrap() < 0.0);
+    let (code, _, stderr) = run(&[&overlay[..], &["--max-drop", "50"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+
+    // Without a baseline there is nothing to compare with, and a typo is no empty baseline.
+    let output = seaworthy(&["audit", "--demo", "-q", "--max-drop", "1"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let output = seaworthy(&["audit", "--demo", "-q", "--baseline", "nowhere.json"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_scorecard_brings_its_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = |gate: &str| {
+        let text =
+            format!("extends: platform-stack\nversion: 1.0.0\ndescription: ours\ngate: {gate}\n");
+        write(folder.path(), "ours.yaml", &text);
+        folder.path().join("ours.yaml").to_str().unwrap().to_owned()
+    };
+    let run = |gate: &str, more: &[&str]| {
+        let card = card(gate);
+        let mut all = vec!["audit", "--demo", "-q", "--scorecard", &card];
+        all.extend(more);
+        let output = seaworthy(&all);
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(run("{minScore: 99}", &[]).0, Some(1));
+    assert_eq!(run("{minScore: 99}", &["--min-score", "1"]).0, Some(0));
+    assert_eq!(run("{minScore: 99}", &["--no-gate"]).0, Some(0));
+    assert_eq!(run("{minScore: 1, failOn: critical}", &[]).0, Some(1));
+    for (wrong, why) in [
+        ("{failOn: terrible}", "terrible"),
+        ("{minLevel: Perfect}", "Perfect"),
+        ("{minCoverage: 90}", "0.75 for 75 %"),
+        ("{minCategory: {safety: 1}}", "safety"),
+        ("{minscore: 1}", "minscore"),
+    ] {
+        let (code, stderr) = run(wrong, &[]);
+        assert_eq!(code, Some(2), "{wrong}");
+        assert!(
+            stderr.contains(why) && stderr.contains("ours.yaml:4"),
+            "{stderr}"
+        );
+    }
 }

@@ -108,7 +108,7 @@ fn filter(filter: &Node) -> Scope<'_> {
     names.extend(resources.get("name").and_then(Node::as_str));
     if kinds(filter).iter().any(|kind| is_kind(kind, "Namespace")) && kinds(filter).len() == 1 {
         // The objects are the namespaces.
-        let by_name = (!names.is_empty()).then(|| Scope::Named(names));
+        let by_name = (!names.is_empty()).then_some(Scope::Named(names));
         let by_label = resources.get("selector").map(Scope::Labelled);
         return Scope::All(by_name.into_iter().chain(by_label).collect());
     }
@@ -117,7 +117,7 @@ fn filter(filter: &Node) -> Scope<'_> {
         return Scope::NOWHERE;
     }
     let named = texts(resources, &["namespaces"]);
-    let named = (!named.is_empty()).then(|| Scope::Named(named));
+    let named = (!named.is_empty()).then_some(Scope::Named(named));
     let labelled = resources.get("namespaceSelector").map(Scope::Labelled);
     Scope::All(named.into_iter().chain(labelled).collect())
 }
