@@ -130,3 +130,118 @@ fn rules_ask_a_real_prometheus() {
     }
     assert!(report["unread"].to_string().contains("unavailable"));
 }
+
+/// Every query of the catalogue, as each profile asks it, is one that a Prometheus understands; and
+/// over written series the objectives are judged as they should be.
+#[test]
+fn a_real_prometheus_understands_the_catalogue() {
+    let series = [
+        Written {
+            metric: "apiserver_request_total",
+            kind: "counter",
+            labels: r#"{verb="GET",code="200"}"#,
+            value: |seconds| seconds,
+        },
+        Written {
+            metric: "apiserver_request_total",
+            kind: "counter",
+            labels: r#"{verb="GET",code="500"}"#,
+            value: |seconds| seconds / 999.0,
+        },
+        Written {
+            metric: "kube_pod_status_ready",
+            kind: "gauge",
+            labels: r#"{condition="true",pod="a"}"#,
+            value: |_| 1.0,
+        },
+        Written {
+            metric: "kube_pod_status_phase",
+            kind: "gauge",
+            labels: r#"{phase="Running",pod="a"}"#,
+            value: |_| 1.0,
+        },
+        Written {
+            metric: "kube_pod_status_phase",
+            kind: "gauge",
+            labels: r#"{phase="Pending",pod="b"}"#,
+            value: |seconds| f64::from(u8::from(seconds > 24.0 * 86_400.0)),
+        },
+        Written {
+            metric: "kubelet_volume_stats_used_bytes",
+            kind: "gauge",
+            labels: r#"{namespace="shop",persistentvolumeclaim="db"}"#,
+            value: |seconds| 1000.0 + seconds / 1000.0,
+        },
+        Written {
+            metric: "kubelet_volume_stats_available_bytes",
+            kind: "gauge",
+            labels: r#"{namespace="shop",persistentvolumeclaim="db"}"#,
+            value: |seconds| 3000.0 - seconds / 1000.0,
+        },
+        Written {
+            metric: "kubelet_volume_stats_capacity_bytes",
+            kind: "gauge",
+            labels: r#"{namespace="shop",persistentvolumeclaim="db"}"#,
+            value: |_| 4000.0,
+        },
+        Written {
+            metric: "up",
+            kind: "gauge",
+            labels: r#"{job="apiserver"}"#,
+            value: |_| 1.0,
+        },
+    ];
+    let server =
+        Prometheus::start(&series, (NOW - 30 * DAY, NOW, 300), "groups: []\n", "").unwrap();
+    for profile in ["dev", "staging", "prod"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_seaworthy"))
+            .args(["audit", "--demo", "-q", "-o", "json", "--profile", profile])
+            .args([
+                "--prometheus",
+                &server.url(),
+                "--now",
+                "2026-01-31T00:00:00Z",
+            ])
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let unread = report["unread"].as_array().unwrap().iter();
+        let refused =
+            unread.filter(|unread| unread["kind"].as_str().unwrap().ends_with("prometheus"));
+        assert_eq!(
+            refused.collect::<Vec<_>>(),
+            Vec::<&Value>::new(),
+            "{profile}"
+        );
+        let rules = report["rules"].as_array().unwrap();
+        let of = |id: &str| {
+            let rule = rules.iter().find(|rule| rule["id"] == id).unwrap();
+            let said = rule["findings"][0]["messages"][0]
+                .as_str()
+                .unwrap_or_default();
+            (rule["state"].as_str().unwrap(), said)
+        };
+        assert_eq!(
+            of("slo-api-availability").0,
+            "pass",
+            "{profile}: {:?}",
+            of("slo-api-availability")
+        );
+        // A pod of two has waited for six days of thirty: nine tenths of the time is ready.
+        let (state, said) = of("slo-pod-availability");
+        if profile == "prod" {
+            assert_eq!(state, "fail", "{said}");
+            assert!(
+                said.contains("it was 90") && said.contains("overspent"),
+                "{said}"
+            );
+        }
+        let (state, said) = of("slo-storage-capacity");
+        assert_eq!(
+            state,
+            if profile == "prod" { "fail" } else { state },
+            "{said}"
+        );
+        assert_eq!(of("slo-api-latency").0, "unknown");
+    }
+}
