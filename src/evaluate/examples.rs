@@ -253,3 +253,77 @@ fn implied(kind: &GroupKind, name: &str) -> Object {
         place: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! What rules say of each other's cases.
+
+    use std::{collections::BTreeSet, fmt::Write as _};
+
+    use super::*;
+    use crate::model::RuleVerdicts;
+
+    /// The rules that find something wrong with an example; with a `!` those that cannot be
+    /// evaluated on it, as it leaves out what an API server would have filled in.
+    fn failing(rules: &RuleSet, rule: &Rule, example: &Example) -> BTreeSet<String> {
+        let params = default_params(rules);
+        let inventory = inventory(rules, rule, &params, example).unwrap();
+        let verdicts = evaluate(rules, &params, &inventory);
+        let has = |found: &RuleVerdicts, outcome: Outcome| {
+            let mut verdicts = found.verdicts.iter();
+            verdicts.any(|verdict| verdict.outcome == outcome)
+        };
+        let told = verdicts.rules.iter().filter_map(|found| {
+            let mark = match (has(found, Outcome::Error), has(found, Outcome::Fail)) {
+                (true, _) => "!",
+                (false, true) => "",
+                (false, false) => return None,
+            };
+            Some(format!("{}{mark}", found.rule))
+        });
+        told.collect()
+    }
+
+    /// A case that one rule passes, and the other rules that find something wrong with it, beyond
+    /// those that miss something in an empty cluster already. A rule that reaches too far shows up
+    /// in its neighbours' lines.
+    #[test]
+    fn which_rule_fires_on_which_case() {
+        let rules = rule::load(&[]).unwrap().rules;
+        let mut lines = String::new();
+        let thread = std::thread::Builder::new().stack_size(crate::cel::EVALUATION_STACK);
+        let matrix = thread
+            .spawn(move || {
+                let some = rules.iter().next().unwrap();
+                let nothing = Example {
+                    manifests: "{apiVersion: v1, kind: Namespace, metadata: {name: none}}".into(),
+                    prometheus: None,
+                    attestations: Vec::new(),
+                    ..some.examples[0].clone()
+                };
+                let always = failing(&rules, some, &nothing);
+                let names: Vec<&String> = always.iter().collect();
+                let _ = writeln!(lines, "an empty cluster: {names:?}\n");
+                for rule in rules.iter() {
+                    let passes = |example: &&Example| example.expect == Expectation::Pass;
+                    let Some(example) = rule.examples.iter().find(passes) else {
+                        continue;
+                    };
+                    let found = failing(&rules, rule, example);
+                    let more: Vec<&str> = found.difference(&always).map(String::as_str).collect();
+                    let own = |id: &&str| **id == *rule.id;
+                    assert!(
+                        !more.iter().any(|id| own(&id) && example.params.is_empty()),
+                        "{}",
+                        rule.id
+                    );
+                    let _ = writeln!(lines, "{}: {}", rule.id, more.join(" "));
+                }
+                lines
+            })
+            .unwrap()
+            .join()
+            .unwrap();
+        insta::assert_snapshot!(matrix);
+    }
+}
