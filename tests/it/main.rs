@@ -11,6 +11,7 @@ mod controlplane;
 #[path = "../support/prometheus.rs"]
 mod prometheus_server;
 
+mod admission;
 mod cli;
 mod compare;
 mod demo;
