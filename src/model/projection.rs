@@ -150,19 +150,31 @@ impl Projection {
         if let Some(branch) = &other.items {
             below("[]", self.items.as_deref(), branch)?;
         }
-        // Where the other one keeps a value whole, what we reduce below it is missing.
-        if other.all && !other.class_only && self.reduces() {
+        // Where the other one keeps a value whole, what only we reduce below it is missing.
+        if other.all && !other.class_only && self.reduces_beyond(Some(other)) {
             return Err(String::new());
         }
         Ok(())
     }
 
-    /// Whether something below is kept only as its class.
-    fn reduces(&self) -> bool {
-        let below = self.fields.values();
-        let below = below
-            .chain(self.entries.as_deref())
-            .chain(self.items.as_deref());
-        self.class_only || below.into_iter().any(Projection::reduces)
+    /// Whether something below is kept only as its class, where another projection keeps more.
+    fn reduces_beyond(&self, other: Option<&Projection>) -> bool {
+        if self.class_only {
+            return !other.is_some_and(|other| other.class_only);
+        }
+        let named = |name: &str| {
+            let other = other?;
+            other.fields.get(name).or(other.entries.as_deref())
+        };
+        let mut fields = self.fields.iter();
+        let entries = other.and_then(|other| other.entries.as_deref());
+        let items = other.and_then(|other| other.items.as_deref());
+        let below = |ours: &Option<Box<Projection>>, theirs| {
+            ours.as_deref()
+                .is_some_and(|ours| ours.reduces_beyond(theirs))
+        };
+        fields.any(|(name, branch)| branch.reduces_beyond(named(name)))
+            || below(&self.entries, entries)
+            || below(&self.items, items)
     }
 }

@@ -16,6 +16,7 @@ mod cli;
 mod compare;
 mod demo;
 mod evaluate;
+mod fixtures;
 mod layout;
 mod live;
 mod prometheus;

@@ -101,3 +101,15 @@ fn the_documentation_is_that_of_the_rules() {
         panic!("rules/README.md was out of date and has been written again; commit it");
     }
 }
+
+/// A full snapshot that is taken with the catalogue holds what the catalogue asks for.
+#[test]
+fn a_full_snapshot_answers_its_own_rules() {
+    let loaded = rule::load(&[]).unwrap();
+    let request = plan::plan(&loaded.rules, &rule::default_params(&loaded.rules));
+    let whole = request.clone().whole();
+    for (wanted, kept) in request.kinds.iter().zip(&whole.kinds) {
+        let covered = kept.projection.covers(&wanted.projection);
+        assert_eq!(covered, Ok(()), "{}", wanted.query);
+    }
+}
