@@ -95,6 +95,11 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Prints the man page, or writes one for each command into a folder
+    Man {
+        /// Folder to write to, such as /usr/local/share/man/man1
+        folder: Option<PathBuf>,
+    },
 }
 
 impl Command {

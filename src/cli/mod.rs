@@ -17,7 +17,7 @@ mod schema;
 mod scorecards;
 mod snapshot;
 
-use std::process::ExitCode;
+use std::{io, path::Path, process::ExitCode};
 
 use clap::CommandFactory;
 
@@ -25,6 +25,19 @@ use self::{
     args::{Arguments, Command},
     exit::Exit,
 };
+
+/// Prints the man page of the whole, or writes those of all commands.
+fn man(folder: Option<&Path>) -> io::Result<()> {
+    let command = Arguments::command();
+    match folder {
+        Some(folder) => clap_mangen::generate_to(command, folder),
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page)?;
+            output::to_stdout(&String::from_utf8_lossy(&page))
+        }
+    }
+}
 
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
@@ -59,6 +72,7 @@ pub fn run() -> ExitCode {
             clap_complete::generate(shell, &mut command, "seaworthy", &mut script);
             output::to_stdout(&String::from_utf8_lossy(&script)).map(|()| Exit::Done)
         }
+        Command::Man { folder } => man(folder.as_deref()).map(|()| Exit::Done),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -245,7 +245,7 @@ mod tests {
         assert!(check(&outputs(&["yaml=a", "json=a"])).is_err());
         assert!("json=".parse::<Output>().is_err());
         let error = |text: &str| text.parse::<Output>().unwrap_err();
-        assert!(error("xml").contains("there are table, wide"));
+        assert!(error("sound").contains("there are table, wide"));
         assert!(error("sariff=x").contains("did you mean `sarif`"));
         assert!(error("out.html").contains("FORMAT=out.html"));
     }

@@ -313,7 +313,7 @@ mod tests {
                     let more: Vec<&str> = found.difference(&always).map(String::as_str).collect();
                     let own = |id: &&str| **id == *rule.id;
                     assert!(
-                        !more.iter().any(|id| own(&id) && example.params.is_empty()),
+                        !more.iter().any(|id| own(id) && example.params.is_empty()),
                         "{}",
                         rule.id
                     );

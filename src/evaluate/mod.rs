@@ -84,7 +84,8 @@ pub fn evaluate(rules: &RuleSet, params: &Params, inventory: &Inventory) -> Verd
 ///
 /// Manifests have no status, no server and no view of the whole cluster, so what a rule reads says
 /// whether they can answer; the rule file may know better.
-fn not_assessable(rule: &Rule, source: SourceKind) -> Option<String> {
+fn not_assessable(rule: &Rule, inventory: &Inventory) -> Option<String> {
+    let source = inventory.source;
     if source != SourceKind::Manifests || rule.manifests == Some(true) {
         return None;
     }
@@ -93,6 +94,9 @@ fn not_assessable(rule: &Rule, source: SourceKind) -> Option<String> {
     }
     if matches!(rule.subject, SubjectKind::Cluster) {
         return Some("it is about the whole cluster".to_owned());
+    }
+    if rule.subject == SubjectKind::Attestation && inventory.attestations.is_empty() {
+        return Some("it is attested of a cluster".to_owned());
     }
     if !rule.promql.is_empty() {
         return Some("it asks a Prometheus".to_owned());
@@ -168,7 +172,7 @@ impl<'a> Judge<'a> {
             rule: self.rule.id.clone(),
             verdicts: Vec::new(),
             unread: Vec::new(),
-            not_assessable: not_assessable(self.rule, self.inventory.source),
+            not_assessable: not_assessable(self.rule, self.inventory),
             min_ratio: self.params.get("minRatio").and_then(scorecard::exact),
             tolerance: match self.params.get("tolerance") {
                 Some(Node::Int(tolerance)) => u32::try_from(*tolerance).unwrap_or(0),

@@ -307,7 +307,8 @@ pub fn diff(old: Side, new: Side) -> Diff {
         }
     }
     // What cost points comes first, the worst of it before the rest.
-    rules.sort_by(|a, b| a.total().cmp(&b.total()).then_with(|| a.id.cmp(&b.id)));
+    let key = |rule: &RuleDiff| (rule.total(), rule.is_reworded(), rule.id.clone());
+    rules.sort_by_key(key);
     Diff {
         old,
         new,
@@ -331,6 +332,15 @@ impl RuleDiff {
             (Some(old), None) => format!("rule gone: was {old}"),
             (None, None) => String::new(),
         }
+    }
+
+    /// Whether the same subjects fail as before, in other words.
+    fn is_reworded(&self) -> bool {
+        let tenth = Points::new(1.into(), 20.into());
+        let changed = |(change, _, _): &(Change, _, _)| *change == Change::Changed;
+        self.states.0 == self.states.1
+            && self.total().abs() < tenth
+            && self.subjects.iter().all(changed)
     }
 
     /// Whether there is anything to tell that a reader could see.
@@ -452,6 +462,21 @@ impl Diff {
         )
     }
 
+    /// The rules that find the same subjects wrong as before, for another reason.
+    fn reworded(&self) -> Option<String> {
+        let rules = self.rules.iter().filter(|rule| rule.is_reworded());
+        let ids: Vec<&str> = rules.map(|rule| &*rule.id).collect();
+        let told = match ids.len() {
+            0 => return None,
+            1 => "one rule finds".to_owned(),
+            more => format!("{more} rules find"),
+        };
+        Some(format!(
+            "{told} the same wrong as before, for another reason: {}",
+            ids.join(", ")
+        ))
+    }
+
     /// Where the points come from, one sentence each.
     fn parts(&self) -> Vec<String> {
         let mut parts = Vec::new();
@@ -501,7 +526,8 @@ pub fn diff_table(diff: &Diff, style: &Style) -> String {
         say!(out, "\nNothing moved.");
         return out;
     }
-    for rule in diff.rules.iter().filter(|rule| rule.is_visible()) {
+    let shown = |rule: &&RuleDiff| rule.is_visible() && (style.all || !rule.is_reworded());
+    for rule in diff.rules.iter().filter(shown) {
         let counts = rule.counts();
         let separator = if counts.is_empty() { "" } else { " · " };
         let changed = if rule.rule_changed && rule.states.0.is_some() && rule.states.1.is_some() {
@@ -535,6 +561,11 @@ pub fn diff_table(diff: &Diff, style: &Style) -> String {
             say!(out, "        and {} more", rule.subjects.len() - listed);
         }
     }
+    if !style.all
+        && let Some(line) = diff.reworded()
+    {
+        say!(out, "\n{}", wrap(&line, style.width, 0));
+    }
     out
 }
 
@@ -558,7 +589,8 @@ pub(super) fn diff_within(diff: &Diff, limit: usize) -> String {
         out,
         "\n| points | rule | then → now | subjects |\n|---:|---|---|---|"
     );
-    for rule in diff.rules.iter().filter(|rule| rule.is_visible()) {
+    let shown = |rule: &&RuleDiff| rule.is_visible() && !rule.is_reworded();
+    for rule in diff.rules.iter().filter(shown) {
         let row = format!(
             "| {} | {} (`{}`) | {} | {} |",
             signed(&rule.total()),
@@ -573,8 +605,11 @@ pub(super) fn diff_within(diff: &Diff, limit: usize) -> String {
         }
         say!(out, "{row}");
     }
-    let detailed = diff.rules.iter().filter(|rule| !rule.subjects.is_empty());
-    for rule in detailed {
+    if let Some(line) = diff.reworded() {
+        say!(out, "\n{}", markdown::text(&line));
+    }
+    let detailed = diff.rules.iter().filter(shown);
+    for rule in detailed.filter(|rule| !rule.subjects.is_empty()) {
         let before = out.len();
         say!(
             out,

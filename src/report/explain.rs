@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use num_traits::Zero;
 
-use super::{Report, RuleReport, json::state_word, place_text, shown, subject_text};
+use super::{Report, RuleReport, json::state_word, place_text, shown, subject_text, unread_text};
 use crate::{model::Outcome, score::one_decimal};
 
 /// What an audit found of one rule, as text; nothing if the audit does not have the rule.
@@ -49,8 +49,8 @@ pub fn explain(report: &Report, id: &str) -> Option<String> {
         for message in &finding.messages {
             let _ = writeln!(out, "    {}", message.visible());
         }
-        for kind in &finding.unread {
-            let _ = writeln!(out, "    needs {}, which could not be read", shown(kind));
+        if !finding.unread.is_empty() {
+            let _ = writeln!(out, "    needs {}", unread_text(&finding.unread));
         }
         if finding.inert {
             let _ = writeln!(out, "    installed but inert");

@@ -37,8 +37,8 @@ pub use table::{Style, table};
 use crate::{
     gate::Decision,
     model::{
-        Category, Cluster, Effort, GroupKind, Outcome, Place, RuleId, Severity, SourceKind,
-        Subject, ThemeId, Unreadable, Untrusted,
+        Category, Cluster, Effort, GroupKind, Outcome, PROMETHEUS, Place, RuleId, Severity,
+        SourceKind, Subject, ThemeId, Unreadable, Untrusted,
     },
     score::{
         Blocker, CategoryScore, Counts, LevelStanding, Mark, Points, RuleState, WaiverStatus,
@@ -292,6 +292,21 @@ fn counted(number: usize, thing: &str) -> String {
 /// Text of others that is no [`Untrusted`], such as a kind, as a terminal may show it.
 fn shown(text: impl std::fmt::Display) -> String {
     Untrusted::from(text.to_string()).visible()
+}
+
+/// Kinds that an answer needs, in words. What a Prometheus would say is no kind to anybody else.
+fn unread_text(kinds: &[GroupKind]) -> String {
+    let (asked, read): (Vec<&GroupKind>, Vec<&GroupKind>) =
+        kinds.iter().partition(|kind| &*kind.group == PROMETHEUS);
+    let mut parts: Vec<String> = Vec::new();
+    if !read.is_empty() {
+        let read: Vec<String> = read.iter().map(shown).collect();
+        parts.push(format!("{}, which could not be read", read.join(", ")));
+    }
+    if !asked.is_empty() {
+        parts.push("a Prometheus to ask (--prometheus)".to_owned());
+    }
+    parts.join(", and ")
 }
 
 /// How reports name a subject: kind, namespace and name.

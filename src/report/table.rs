@@ -12,7 +12,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     Finding, Report, RuleReport, blocker_text, counted, first_paragraph, first_sentence,
-    json::source_word, place_text, shown, subject_text,
+    json::source_word, place_text, shown, subject_text, unread_text,
 };
 use crate::{
     model::{Outcome, Severity, SourceKind, Untrusted},
@@ -329,10 +329,9 @@ fn gap_text(rule: &RuleReport, style: &Style) -> String {
 
 /// Why a subject is unknown.
 fn needs(finding: &Finding) -> String {
-    let kinds: Vec<String> = finding.unread.iter().map(shown).collect();
-    match kinds.is_empty() {
+    match finding.unread.is_empty() {
         true => "needs a list that could not be read".to_owned(),
-        false => format!("needs {}, which could not be read", kinds.join(", ")),
+        false => format!("needs {}", unread_text(&finding.unread)),
     }
 }
 

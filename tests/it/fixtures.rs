@@ -36,7 +36,7 @@ async fn capture_one(name: &str, folders: &[PathBuf]) {
         .unwrap();
     for folder in folders {
         let report = cluster.apply_path(folder).await.unwrap();
-        println!("{name}: {report}");
+        eprintln!("{name}: {report}");
     }
     tokio::time::sleep(std::time::Duration::from_secs(20)).await;
     let status = Command::new(env!("CARGO_BIN_EXE_seaworthy"))
