@@ -17,9 +17,10 @@ use crate::{
     audit::{Audit, Options, audit},
     gate::{self, Decision},
     report::{
-        self, Diff, Parts, Report, Side, Style, codequality, comment, csv, json, junit,
+        self, Diff, Parts, Plan, Report, Side, Style, codequality, comment, csv, html, json, junit,
         openmetrics, openreports, policyreport, sarif, table,
     },
+    score::{self, Goal, Points, Target},
     source::overlay::Overlay,
 };
 
@@ -67,6 +68,7 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
             Format::Json => json::json(&report),
             Format::Yaml => json::yaml(&report),
             Format::Markdown => comment(&report),
+            Format::Html => with_plan(&audit, &report),
             Format::Sarif => sarif(&report),
             Format::Junit => junit(&report),
             Format::Csv => csv(&report),
@@ -92,6 +94,36 @@ pub fn run(arguments: &AuditArgs) -> io::Result<Exit> {
         (_, None) => Exit::Inconclusive,
         (_, Some(_)) => Exit::Done,
     })
+}
+
+/// The page, with the cheapest way to the next level, or to the scorecard's target behind the last.
+fn with_plan(audit: &Audit, report: &Report) -> String {
+    let scorecard = &audit.yardstick.scorecard;
+    let (target, words) = match &report.level.next {
+        Some(next) => (Target::Level(next.name.clone()), next.name.clone()),
+        None => {
+            let points = scorecard.target;
+            let points = Points::new((*points.numer()).into(), (*points.denom()).into());
+            (Target::Score(points.clone()), score::one_decimal(&points))
+        }
+    };
+    let goal = Goal {
+        target,
+        budget: None,
+        exclude: Default::default(),
+    };
+    let rules = audit.yardstick.rules.iter();
+    let requires = rules
+        .map(|rule| (rule.id.clone(), rule.requires.clone()))
+        .collect();
+    let profile = &audit.yardstick.profile;
+    let path = score::path(&audit.score, scorecard, profile, &requires, &goal).ok();
+    let plan = path.as_ref().map(|path| Plan {
+        report,
+        path,
+        target: &words,
+    });
+    html(report, plan.as_ref())
 }
 
 /// What moved the score since a baseline.

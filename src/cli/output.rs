@@ -35,6 +35,8 @@ pub enum Format {
     /// For the comment on a pull request
     #[value(alias = "md")]
     Markdown,
+    /// One page for a browser, which loads nothing
+    Html,
     /// SARIF 2.1.0, for code scanning
     Sarif,
     /// JUnit XML, for test reports

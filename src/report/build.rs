@@ -65,7 +65,15 @@ impl Report {
             total: score.total.clone(),
             coverage: score.coverage.clone(),
             level: score.level.clone(),
-            levels: scorecard.levels.iter().map(|l| l.name.clone()).collect(),
+            levels: scorecard
+                .levels
+                .iter()
+                .map(|level| {
+                    let least = &level.min_score;
+                    let least = Points::new((*least.numer()).into(), (*least.denom()).into());
+                    (level.name.clone(), least)
+                })
+                .collect(),
             categories: score.categories.clone(),
             gaps: score
                 .gaps

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::{
     Report, Style,
+    html::Moved,
     json::{self, armoured, outcome_word, state_word},
     markdown, shown,
     table::wrap,
@@ -477,8 +478,22 @@ impl Diff {
         ))
     }
 
+    /// The rules that moved, for a table.
+    pub(super) fn moved(&self) -> Vec<Moved> {
+        let shown = |rule: &&RuleDiff| rule.is_visible() && !rule.is_reworded();
+        let rules = self.rules.iter().filter(shown);
+        rules
+            .map(|rule| Moved {
+                points: signed(&rule.total()),
+                rule: format!("{} ({})", super::shown(&rule.title), super::shown(&rule.id)),
+                states: rule.states_text(),
+                counts: rule.counts(),
+            })
+            .collect()
+    }
+
     /// Where the points come from, one sentence each.
-    fn parts(&self) -> Vec<String> {
+    pub(super) fn parts(&self) -> Vec<String> {
         let mut parts = Vec::new();
         if self.old.score.is_none() || self.new.score.is_none() {
             return parts;

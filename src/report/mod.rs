@@ -10,6 +10,7 @@ mod csv;
 mod diff;
 mod explain;
 mod findings;
+mod html;
 pub mod json;
 mod junit;
 mod markdown;
@@ -27,6 +28,7 @@ pub use codequality::codequality;
 pub use comment::comment;
 pub use diff::{Diff, Side, diff, diff_json, diff_markdown, diff_schema, diff_table};
 pub use explain::explain;
+pub use html::html;
 pub use junit::junit;
 pub use openmetrics::openmetrics;
 pub use plan::{Plan, plan_json, plan_markdown, plan_schema, plan_table};
@@ -67,8 +69,8 @@ pub struct Report {
     pub coverage: Points,
     /// The level and what stands in the way of the next.
     pub level: LevelStanding,
-    /// Names of the levels that there are, the lowest first.
-    pub levels: Vec<String>,
+    /// The levels that there are, with the scores at which they begin, the lowest first.
+    pub levels: Vec<(String, Points)>,
     /// Scores by category and theme.
     pub categories: Vec<CategoryScore>,
     /// Every rule that was evaluated, sorted by id.

@@ -88,7 +88,7 @@ fn families(report: &Report) -> Vec<Samples> {
         Some((labels, number(&category.mark.as_ref()?.score)))
     });
     let reached = report.level.reached.as_ref();
-    let levels = report.levels.iter().map(|level| {
+    let levels = report.levels.iter().map(|(level, _)| {
         let is = if Some(level) == reached { 1.0 } else { 0.0 };
         (vec![("level", shown(level))], is)
     });

@@ -39,7 +39,9 @@ macro_rules! say {
 
 impl<'a> Plan<'a> {
     /// Steps with their rules.
-    fn steps(&self) -> impl Iterator<Item = (usize, &'a Step, &'a RuleReport)> + use<'a> {
+    pub(super) fn steps(
+        &self,
+    ) -> impl Iterator<Item = (usize, &'a Step, &'a RuleReport)> + use<'a> {
         let rules = &self.report.rules;
         let steps = self.path.steps.iter().enumerate();
         steps.filter_map(move |(at, step)| {
@@ -48,7 +50,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn headline(&self) -> String {
+    /// Where it leads and what that takes.
+    pub(super) fn headline(&self) -> String {
         let Path {
             from,
             steps,

@@ -252,9 +252,13 @@ fn report() -> Report {
             }),
             waived: vec!["wl-no-host-network".into()],
         },
-        levels: ["Development-ready", "Production-ready", "Enterprise-grade"]
-            .map(str::to_owned)
-            .into(),
+        levels: [
+            ("Development-ready", 500),
+            ("Production-ready", 800),
+            ("Enterprise-grade", 920),
+        ]
+        .map(|(name, least)| (name.to_owned(), tenths(least)))
+        .into(),
         categories: vec![
             category(Category::Security, Some(theme("net", mark(700, 700, 660)))),
             category(
