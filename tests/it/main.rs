@@ -17,6 +17,7 @@ mod compare;
 mod demo;
 mod evaluate;
 mod fixtures;
+mod html;
 mod layout;
 mod live;
 mod prometheus;
