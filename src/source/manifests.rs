@@ -181,7 +181,7 @@ impl<'r> Reader<'r> {
         };
         let mut found = false;
         for (line, document) in documents {
-            found |= self.document(&source, line, document);
+            found |= self.document(&source, line, document, named);
         }
         if !found && !source.text.trim().is_empty() {
             self.without_manifests += 1;
@@ -189,7 +189,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Takes one document, or the items of a list; false if it is no Kubernetes object.
-    fn document(&mut self, source: &Source, line: u32, document: Written) -> bool {
+    fn document(&mut self, source: &Source, line: u32, document: Written, named: Named) -> bool {
         let text = |field: &str| document.get(field).and_then(Written::as_text);
         let (Some(api_version), Some(kind)) = (text("apiVersion"), text("kind")) else {
             return matches!(document.value, Value::Null);
@@ -214,13 +214,20 @@ impl<'r> Reader<'r> {
                             0 => line,
                             start => line_of(&source.text, start),
                         };
-                        self.document(source, line, item);
+                        self.document(source, line, item, named);
                     }
                 }
             }
             return true;
         }
-        self.object(source, line, group_kind, &version, document.node());
+        let root = document.node();
+        if named == Named::Folder && is_patch(&group_kind, &root) {
+            let message =
+                format!("line {line}: a patch, not a manifest: the {kind} has no selector");
+            self.warnings.push(source.error(0..0, message).warning());
+            return true;
+        }
+        self.object(source, line, group_kind, &version, root);
         true
     }
 
@@ -318,6 +325,13 @@ impl<'r> Reader<'r> {
             attestations: Vec::new(),
         }
     }
+}
+
+/// Whether a document of a folder is only a part of an object, for kustomize to lay over the rest:
+/// the API server takes none of these kinds without a selector.
+fn is_patch(kind: &GroupKind, root: &Node) -> bool {
+    let selects = ["Deployment", "StatefulSet", "DaemonSet"].contains(&&*kind.kind);
+    selects && &*kind.group == "apps" && root.at(&["spec", "selector"]).is_none()
 }
 
 /// A Secret without what it keeps secret, whatever a projection asks for.
